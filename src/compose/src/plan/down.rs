@@ -1,0 +1,105 @@
+//! From what runs and the wish to take it down, to steps; needs no compose file, labels say everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Down, Plan};
+use crate::observed::{COMPOSE_PROJECT, Container, Observed};
+
+/// Stops and removes in reverse dependency order, what has no edge in parallel; then networks, then volumes if asked.
+///
+/// `services` empty means everything; else those services and whatever depends on them.
+pub fn down(project: &str, observed: &Observed, wish: &Down) -> Plan {
+    let mut plan = Plan::default();
+    let going: Vec<&Container> = selected(observed, &wish.services);
+    let staying: Vec<&Container> =
+        observed.containers.iter().filter(|c| !going.iter().any(|g| g.id == c.id)).collect();
+
+    let mut stop_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut removals = Vec::new();
+    for container in dependents_first(&going) {
+        let service = container.service();
+        let after = going
+            .iter()
+            .filter(|c| c.depends_on().iter().any(|d| d == service))
+            .flat_map(|c| stop_of.get(c.service()).cloned().unwrap_or_default())
+            .collect();
+        let because = if wish.services.is_empty() || wish.services.iter().any(|s| s == service) {
+            "asked for".to_owned()
+        } else {
+            "depends on a service that goes".to_owned()
+        };
+        let (service, name) = (service.to_owned(), container.name.clone());
+        let stop = plan.push(
+            Action::StopContainer { service: service.clone(), name: name.clone() },
+            after,
+            because.clone(),
+        );
+        stop_of.entry(container.service()).or_default().push(stop);
+        removals.push(plan.push(Action::RemoveContainer { service, name }, vec![stop], because));
+    }
+
+    for name in owned(project, &observed.networks) {
+        if !staying.iter().any(|c| c.networks.contains_key(name)) {
+            plan.push(Action::RemoveNetwork { name: name.to_owned() }, removals.clone(), "no container of the project is left on it");
+        }
+    }
+    if wish.volumes {
+        for name in owned(project, &observed.volumes) {
+            let used = |c: &&Container| c.volumes.iter().any(|v| v.name == name);
+            let concerned = wish.services.is_empty() || going.iter().any(used);
+            if concerned && !staying.iter().any(used) {
+                plan.push(Action::RemoveVolume { name: name.to_owned() }, removals.clone(), "its data was asked to go");
+            }
+        }
+    }
+    plan
+}
+
+/// Names of the objects that carry the project's label.
+fn owned<'a>(
+    project: &'a str,
+    objects: &'a BTreeMap<String, crate::observed::Labelled>,
+) -> impl Iterator<Item = &'a str> {
+    objects
+        .iter()
+        .filter(move |(_, o)| o.labels.get(COMPOSE_PROJECT).is_some_and(|p| p == project))
+        .map(|(name, _)| name.as_str())
+}
+
+/// The containers of the named services and of everything that depends on them; all of them if none is named.
+fn selected<'a>(observed: &'a Observed, named: &[String]) -> Vec<&'a Container> {
+    if named.is_empty() {
+        return observed.containers.iter().collect();
+    }
+    let mut services: BTreeSet<String> = named.iter().cloned().collect();
+    loop {
+        let before = services.len();
+        for c in &observed.containers {
+            if c.depends_on().iter().any(|d| services.contains(d)) {
+                services.insert(c.service().to_owned());
+            }
+        }
+        if services.len() == before {
+            break;
+        }
+    }
+    observed.containers.iter().filter(|c| services.contains(c.service())).collect()
+}
+
+/// Every container after all those that depend on it. A cycle (labels are not ours to trust) is cut where it is met.
+fn dependents_first<'a>(containers: &[&'a Container]) -> Vec<&'a Container> {
+    fn visit<'a>(c: &'a Container, all: &[&'a Container], seen: &mut BTreeSet<&'a str>, out: &mut Vec<&'a Container>) {
+        if !seen.insert(&c.id) {
+            return;
+        }
+        for other in all.iter().filter(|o| o.depends_on().iter().any(|d| d == c.service())) {
+            visit(other, all, seen, out);
+        }
+        out.push(c);
+    }
+    let (mut seen, mut out) = (BTreeSet::new(), Vec::new());
+    for c in containers {
+        visit(c, containers, &mut seen, &mut out);
+    }
+    out
+}

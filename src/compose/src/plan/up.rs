@@ -1,0 +1,482 @@
+//! From a project, what runs and the wish to bring services up, to steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Action, Chosen, Images, Plan};
+use crate::digest::{self, Groups};
+use crate::observed::{
+    COMPOSE_HASH, Container, LABEL_SOURCE, LABEL_SPEC, LABEL_VERSION, Observed, State,
+};
+use crate::project::{Condition, MountSource, Project, Service};
+
+/// `up`: exactly which services, from which images.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Up {
+    /// Services to bring up; what they depend on is already in here if it is wanted.
+    pub services: Vec<String>,
+    /// The image that stands behind each of them.
+    pub images: Images,
+    /// Recreate even what has not changed.
+    pub force_recreate: bool,
+    /// Wait until each service is ready, not only where another one needs it.
+    pub wait: bool,
+}
+
+/// Why nothing at all is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Containers of this project name were made from another folder.
+    OtherOrigin {
+        /// That folder.
+        origin: PathBuf,
+    },
+    /// A container that is not ours has the name that a service needs.
+    NameTaken {
+        /// The service.
+        service: String,
+        /// The name.
+        name: String,
+        /// The project of the container that has it, if it has one.
+        project: Option<String>,
+    },
+    /// A volume holds data of another kind of server, or of a version that this one cannot read.
+    VolumeMismatch {
+        /// The service that would mount it.
+        service: String,
+        /// Name of the volume.
+        volume: String,
+        /// Source and version that made the data.
+        has: (String, String),
+        /// Source and version that would open it.
+        wants: (String, String),
+    },
+}
+
+/// The services to bring up: required ones (with everything that they need), then those of optional tiers.
+///
+/// `named` empty means all. Whatever is named, and whatever a required service cannot do without, is required.
+pub fn included(project: &Project, named: &[String], no_deps: bool) -> (Vec<String>, Vec<String>) {
+    let mut wanted: BTreeSet<&str> = BTreeSet::new();
+    let mut required: BTreeSet<&str> = BTreeSet::new();
+    if named.is_empty() {
+        wanted.extend(project.services.keys().map(String::as_str));
+    } else {
+        for name in named {
+            reach(project, name, no_deps, &|_| true, &mut wanted);
+        }
+    }
+    for s in project.services.values().filter(|s| wanted.contains(s.name.as_str())) {
+        if s.is_required() || named.contains(&s.name) {
+            reach(project, &s.name, no_deps, &|required| required, &mut required);
+        }
+    }
+    let in_order = |keep: &dyn Fn(&str) -> bool| -> Vec<String> {
+        project.services.keys().filter(|name| keep(name)).cloned().collect()
+    };
+    (in_order(&|n| required.contains(n)), in_order(&|n| wanted.contains(n) && !required.contains(n)))
+}
+
+/// Adds a service and what it depends on, along edges whose `required` flag is accepted.
+fn reach<'a>(
+    project: &'a Project,
+    name: &str,
+    no_deps: bool,
+    follow: &dyn Fn(bool) -> bool,
+    into: &mut BTreeSet<&'a str>,
+) {
+    let Some(service) = project.services.get(name) else { return };
+    if !into.insert(&service.name) || no_deps {
+        return;
+    }
+    for (dependency, edge) in &service.depends_on {
+        if follow(edge.required) {
+            reach(project, dependency, no_deps, follow, into);
+        }
+    }
+}
+
+/// What to do so that the wanted services run as the project says.
+pub fn up(project: &Project, observed: &Observed, wish: &Up) -> Result<Plan, Vec<Refusal>> {
+    let services = in_dependency_order(project, &wish.services);
+    let refusals = refusals(project, observed, &services, &wish.images);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut work = Work { project, observed, wish, plan: Plan::default(), ends: BTreeMap::new(), made: BTreeMap::new() };
+    for service in &services {
+        work.resources_of(service);
+    }
+    for service in &services {
+        work.service(service);
+    }
+    work.mention_orphans();
+    let mut plan = work.plan;
+    plan.weigh(|action| own_time(project, action));
+    Ok(plan)
+}
+
+/// Typical time of one request; it only orders the work.
+fn own_time(project: &Project, action: &Action) -> Duration {
+    match action {
+        Action::CreateNetwork { .. } => Duration::from_millis(90),
+        Action::StartContainer { .. } => Duration::from_millis(200),
+        Action::WaitReady { service, .. } | Action::WaitCompleted { service, .. } => {
+            let boot = project.services.get(service).map_or(Duration::ZERO, |s| s.extension.boot);
+            if boot.is_zero() { Duration::from_millis(500) } else { boot }
+        }
+        _ => Duration::from_millis(10),
+    }
+}
+
+/// Where the work on a service ends: positions of its last start step and of its wait.
+#[derive(Default, Clone, Copy)]
+struct Ends {
+    started: Option<usize>,
+    ready: Option<usize>,
+}
+
+struct Work<'a> {
+    project: &'a Project,
+    observed: &'a Observed,
+    wish: &'a Up,
+    plan: Plan,
+    ends: BTreeMap<&'a str, Ends>,
+    /// Step that creates a network or a volume, by its name in Docker.
+    made: BTreeMap<String, usize>,
+}
+
+/// What a service's container needs.
+enum Verdict {
+    Create { because: String },
+    Replace { because: String },
+    Start { because: &'static str },
+    Unpause,
+    Leave,
+}
+
+impl<'a> Work<'a> {
+    fn resources_of(&mut self, service: &'a Service) {
+        for key in service.networks.keys() {
+            let Some(network) = self.project.networks.get(key) else { continue };
+            if network.external || self.observed.networks.contains_key(&network.name) || self.made.contains_key(&network.name) {
+                continue;
+            }
+            let action = Action::CreateNetwork { key: key.clone(), name: network.name.clone() };
+            let step = self.plan.push(action, vec![], "not there yet");
+            self.made.insert(network.name.clone(), step);
+        }
+        for mount in &service.mounts {
+            let MountSource::Volume(key) = &mount.source else { continue };
+            let Some(volume) = self.project.volumes.get(key) else { continue };
+            if volume.external || self.observed.volumes.contains_key(&volume.name) || self.made.contains_key(&volume.name) {
+                continue;
+            }
+            let image = self.wish.images.get(&service.name).cloned().unwrap_or_default();
+            let labels = BTreeMap::from([
+                (LABEL_SOURCE.to_owned(), image.source),
+                (LABEL_VERSION.to_owned(), image.version),
+            ]);
+            let action = Action::CreateVolume { key: key.clone(), name: volume.name.clone(), labels };
+            let step = self.plan.push(action, vec![], "not there yet");
+            self.made.insert(volume.name.clone(), step);
+        }
+    }
+
+    fn service(&mut self, service: &'a Service) {
+        let image = self.wish.images.get(&service.name).cloned().unwrap_or_default();
+        let found = self.observed.of_service(&service.name, &service.container_name);
+        let current = found.first().copied();
+        let mut before_start = Vec::new();
+        for extra in found.iter().skip(1) {
+            before_start.push(self.remove(extra, "left over from an interrupted run"));
+        }
+        let started = match verdict(self.project, service, current, &image, self.wish.force_recreate) {
+            Verdict::Create { because } => {
+                let ready_to_start = self.create(service, &service.container_name, image, vec![], before_start, &because);
+                Some(self.start(service, vec![ready_to_start], &because))
+            }
+            Verdict::Replace { because } => {
+                let old = current.expect("only an existing container is replaced");
+                let step = self.replace(service, old, image, before_start, &because);
+                Some(self.start(service, vec![step], &because))
+            }
+            Verdict::Start { because } => Some(self.start(service, before_start, because)),
+            Verdict::Unpause => {
+                let action = Action::UnpauseContainer { service: service.name.clone(), name: service.container_name.clone() };
+                Some(self.plan.push(action, before_start, "was paused"))
+            }
+            Verdict::Leave => self.restart_with_dependency(service),
+        };
+        let finished_job = started.is_none() && current.is_some_and(|c| c.state == State::Exited);
+        let ready = if finished_job { None } else { self.wait(service, started) };
+        self.ends.insert(&service.name, Ends { started, ready });
+    }
+
+    /// Create and fill; the returned step is the one after which the container may start.
+    fn create(
+        &mut self,
+        service: &Service,
+        name: &str,
+        image: Chosen,
+        inherit: Vec<(String, String)>,
+        mut after: Vec<usize>,
+        because: &str,
+    ) -> usize {
+        let names = service
+            .networks
+            .keys()
+            .filter_map(|k| self.project.networks.get(k).map(|n| &n.name))
+            .chain(service.mounts.iter().filter_map(|m| match &m.source {
+                MountSource::Volume(key) => self.project.volumes.get(key).map(|v| &v.name),
+                _ => None,
+            }));
+        after.extend(names.filter_map(|name| self.made.get(name)));
+        after.sort_unstable();
+        after.dedup();
+        let (service_name, name) = (service.name.clone(), name.to_owned());
+        let action = Action::CreateContainer { service: service_name.clone(), name: name.clone(), image, inherit };
+        let mut last = self.plan.push(action, after, because);
+        if !service.configs.is_empty() {
+            last = self.plan.push(Action::CopyConfigs { service: service_name, name }, vec![last], because);
+        }
+        last
+    }
+
+    /// The new container is made beside the old one, so that a mistake in it leaves the old one running.
+    fn replace(&mut self, service: &Service, old: &Container, image: Chosen, after: Vec<usize>, because: &str) -> usize {
+        let name = format!("{}_{}", &old.id[..old.id.len().min(12)], service.container_name);
+        let inherit = anonymous_volumes(service, old);
+        let created = self.create(service, &name, image, inherit, after, because);
+        let service_name = service.name.clone();
+        let mut last = created;
+        if old.state != State::Exited && old.state != State::Created {
+            let stop = Action::StopContainer { service: service_name.clone(), name: old.name.clone() };
+            last = self.plan.push(stop, vec![last], because);
+        }
+        let remove = Action::RemoveContainer { service: service_name.clone(), name: old.name.clone() };
+        last = self.plan.push(remove, vec![last], because);
+        let rename = Action::RenameContainer { service: service_name, from: name, to: service.container_name.clone() };
+        self.plan.push(rename, vec![last], because)
+    }
+
+    fn remove(&mut self, container: &Container, because: &str) -> usize {
+        let (service, name) = (container.service().to_owned(), container.name.clone());
+        let stop = self.plan.push(Action::StopContainer { service: service.clone(), name: name.clone() }, vec![], because);
+        self.plan.push(Action::RemoveContainer { service, name }, vec![stop], because)
+    }
+
+    fn start(&mut self, service: &Service, mut after: Vec<usize>, because: &str) -> usize {
+        // an edge that is not required cannot hold the service back, so it only puts it later in the list
+        for (dependency, edge) in service.depends_on.iter().filter(|(_, edge)| edge.required) {
+            let Some(ends) = self.ends.get(dependency.as_str()) else { continue };
+            after.extend(match edge.condition {
+                Condition::Started => ends.started,
+                Condition::Healthy | Condition::Completed => ends.ready.or(ends.started),
+            });
+        }
+        after.sort_unstable();
+        after.dedup();
+        let action = Action::StartContainer { service: service.name.clone(), name: service.container_name.clone() };
+        self.plan.push(action, after, because)
+    }
+
+    /// `depends_on.restart: true`: a service that has not changed is restarted with the one that it depends on.
+    fn restart_with_dependency(&mut self, service: &'a Service) -> Option<usize> {
+        let (dependency, _) = service
+            .depends_on
+            .iter()
+            .find(|(name, edge)| edge.restart && self.ends.get(name.as_str()).is_some_and(|e| e.started.is_some()))?;
+        let because = format!("its dependency {dependency} starts anew");
+        let action = Action::StopContainer { service: service.name.clone(), name: service.container_name.clone() };
+        let stop = self.plan.push(action, vec![], because.clone());
+        Some(self.start(service, vec![stop], &because))
+    }
+
+    fn wait(&mut self, service: &'a Service, started: Option<usize>) -> Option<usize> {
+        let depended = |wanted: fn(Condition) -> bool| {
+            self.wish.services.iter().filter_map(|s| self.project.services.get(s)).any(|s| {
+                s.depends_on.get(&service.name).is_some_and(|edge| wanted(edge.condition))
+            })
+        };
+        let is_job = depended(|c| c == Condition::Completed);
+        if !self.wish.wait && !is_job && !depended(|c| c == Condition::Healthy) {
+            return None;
+        }
+        let (service_name, name) = (service.name.clone(), service.container_name.clone());
+        let action = if is_job {
+            Action::WaitCompleted { service: service_name, name }
+        } else {
+            Action::WaitReady { service: service_name, name }
+        };
+        let because = if started.is_some() { "started in this run" } else { "unchanged" };
+        let step = self.plan.push(action, started.into_iter().collect(), because);
+        self.plan.steps[step].doomed_by = service
+            .depends_on
+            .iter()
+            .filter(|(_, edge)| edge.required)
+            .filter_map(|(d, _)| self.ends.get(d.as_str())?.ready)
+            .collect();
+        Some(step)
+    }
+
+    fn mention_orphans(&mut self) {
+        let orphans: BTreeSet<&str> = self
+            .observed
+            .containers
+            .iter()
+            .filter(|c| !c.is_one_off())
+            .filter(|c| !self.project.services.contains_key(c.service()) && !self.project.disabled.contains(c.service()))
+            .map(|c| c.name.as_str())
+            .collect();
+        if !orphans.is_empty() {
+            let names = orphans.into_iter().collect::<Vec<_>>().join(", ");
+            self.plan.notes.push(format!("containers of services that the files no longer name: {names} (`down` removes them)"));
+        }
+    }
+}
+
+fn verdict(project: &Project, service: &Service, current: Option<&Container>, image: &Chosen, force: bool) -> Verdict {
+    let Some(c) = current else { return Verdict::Create { because: "not there yet".into() } };
+    if force {
+        return Verdict::Replace { because: "asked to recreate".into() };
+    }
+    if let Some(because) = difference(project, service, c, image) {
+        return Verdict::Replace { because };
+    }
+    match c.state {
+        State::Running | State::Restarting => Verdict::Leave,
+        State::Paused => Verdict::Unpause,
+        State::Exited if is_done_job(service, c) => Verdict::Leave,
+        State::Exited => Verdict::Start { because: "was stopped" },
+        State::Created => Verdict::Start { because: "was made but never started" },
+        State::Removing | State::Dead => Verdict::Replace { because: "the engine could not remove it".into() },
+    }
+}
+
+/// A container that ran to its end with 0 and is not meant to run for ever is not run again.
+fn is_done_job(service: &Service, container: &Container) -> bool {
+    use crate::project::Restart;
+    matches!(service.restart, Restart::No | Restart::OnFailure(_)) && container.status.starts_with("Exited (0)")
+}
+
+/// What differs between the container and the project, in words.
+fn difference(project: &Project, service: &Service, c: &Container, image: &Chosen) -> Option<String> {
+    if c.name != service.container_name {
+        return Some(format!("it is called {}", c.name));
+    }
+    let recorded = c.labels.get(LABEL_SPEC).and_then(|l| serde_json::from_str::<Groups>(l).ok());
+    match recorded {
+        Some(before) => {
+            let groups = digest::changed(&before, &digest::groups(project, service, &image.reference));
+            if !groups.is_empty() {
+                return Some(format!("changed: {}", groups.join(", ")));
+            }
+        }
+        None if c.labels.get(COMPOSE_HASH) != Some(&service.config_hash) => {
+            return Some("made by another tool from other settings".into());
+        }
+        None => {}
+    }
+    if !image.id.is_empty() && c.image_id != image.id {
+        return Some(format!("image {} is another one now", image.reference));
+    }
+    if c.state == State::Running {
+        let missing = service
+            .networks
+            .keys()
+            .filter_map(|k| project.networks.get(k))
+            .find(|n| !c.networks.contains_key(&n.name));
+        if let Some(network) = missing {
+            return Some(format!("not attached to {}", network.name));
+        }
+    }
+    service.mounts.iter().find_map(|m| {
+        let MountSource::Volume(key) = &m.source else { return None };
+        let name = &project.volumes.get(key)?.name;
+        (!c.volumes.iter().any(|v| v.name == *name)).then(|| format!("volume {name} is not mounted"))
+    })
+}
+
+/// Unnamed volumes of the old container that the new one goes on using, so that a recreation loses nothing.
+fn anonymous_volumes(service: &Service, old: &Container) -> Vec<(String, String)> {
+    let unnamed = |name: &str| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    old.volumes
+        .iter()
+        .filter(|v| unnamed(&v.name))
+        .filter(|v| !service.mounts.iter().any(|m| m.target == v.target && m.source != MountSource::Anonymous))
+        .map(|v| (v.name.clone(), v.target.clone()))
+        .collect()
+}
+
+fn refusals(project: &Project, observed: &Observed, services: &[&Service], images: &Images) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    if let Some(origin) = observed.other_origin(&project.working_dir) {
+        refusals.push(Refusal::OtherOrigin { origin });
+    }
+    for service in services {
+        if let Some(holder) = observed.others.iter().find(|c| c.name == service.container_name) {
+            refusals.push(Refusal::NameTaken {
+                service: service.name.clone(),
+                name: holder.name.clone(),
+                project: holder.project().map(str::to_owned),
+            });
+        }
+        let Some(image) = images.get(&service.name) else { continue };
+        for mount in &service.mounts {
+            let MountSource::Volume(key) = &mount.source else { continue };
+            let Some(volume) = project.volumes.get(key) else { continue };
+            refusals.extend(volume_mismatch(service, &volume.name, observed, image));
+        }
+    }
+    refusals
+}
+
+fn volume_mismatch(service: &Service, volume: &str, observed: &Observed, image: &Chosen) -> Option<Refusal> {
+    let labels = &observed.volumes.get(volume)?.labels;
+    let (source, version) = (labels.get(LABEL_SOURCE)?, labels.get(LABEL_VERSION)?);
+    if image.source.is_empty() || (*source == image.source && can_open(version, &image.version)) {
+        return None;
+    }
+    Some(Refusal::VolumeMismatch {
+        service: service.name.clone(),
+        volume: volume.to_owned(),
+        has: (source.clone(), version.clone()),
+        wants: (image.source.clone(), image.version.clone()),
+    })
+}
+
+/// A server opens data of its own major version, made by the same or an earlier minor one; unknown versions pass.
+fn can_open(data: &str, server: &str) -> bool {
+    let parts = |v: &str| -> Option<(u32, u32)> {
+        let mut numbers = v.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty());
+        let major = numbers.next()?.parse().ok()?;
+        Some((major, numbers.next().and_then(|n| n.parse().ok()).unwrap_or(u32::MAX)))
+    };
+    match (parts(data), parts(server)) {
+        (Some((data_major, data_minor)), Some((major, minor))) => {
+            data_major == major && (data_minor <= minor || data_minor == u32::MAX)
+        }
+        _ => true,
+    }
+}
+
+/// The wanted services, each after those that it depends on; ties in file order.
+fn in_dependency_order<'a>(project: &'a Project, wanted: &[String]) -> Vec<&'a Service> {
+    fn visit<'a>(project: &'a Project, name: &str, wanted: &[String], seen: &mut BTreeSet<String>, out: &mut Vec<&'a Service>) {
+        let Some(service) = project.services.get(name) else { return };
+        if !wanted.iter().any(|w| w == name) || !seen.insert(name.to_owned()) {
+            return;
+        }
+        for dependency in service.depends_on.keys() {
+            visit(project, dependency, wanted, seen, out);
+        }
+        out.push(service);
+    }
+    let (mut seen, mut out) = (BTreeSet::new(), Vec::new());
+    for name in project.services.keys() {
+        visit(project, name, wanted, &mut seen, &mut out);
+    }
+    out
+}
