@@ -1,0 +1,412 @@
+//! What a service is told by its environment: read once, typed, every mistake reported together.
+
+mod endpoint;
+mod reader;
+mod secret;
+
+pub use endpoint::Endpoint;
+pub use reader::{Problem, Reader};
+pub use secret::Secret;
+
+use std::time::Duration;
+
+/// The secret that samples and tutorials use; everybody knows it.
+const SAMPLE_JWT_SECRET: &str = "dev-secret-key-change-in-production";
+
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(25_000);
+const LONGEST_SHUTDOWN_TIMEOUT: u64 = 3_600_000;
+const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The settings that every service has.
+pub struct Config {
+    /// The name that logs and health answers carry (`SERVICE_NAME`).
+    pub service: String,
+    /// The version that health answers carry.
+    pub version: &'static str,
+    /// The port to serve HTTP on (`PORT`).
+    pub port: u16,
+    /// Where the service runs (`NODE_ENV`).
+    pub environment: Environment,
+    /// The least important level that is logged (`LOG_LEVEL`).
+    pub log_level: LogLevel,
+    /// How long requests in flight may take after a termination signal (`SHUTDOWN_TIMEOUT`, milliseconds).
+    pub shutdown_timeout: Duration,
+    /// Where traces go (`JAEGER_ENDPOINT`).
+    pub traces: Option<Endpoint>,
+    /// How access tokens are made and checked.
+    pub tokens: Tokens,
+}
+
+/// How access tokens are made and checked.
+pub struct Tokens {
+    /// The key that signs them (`JWT_SECRET`).
+    pub secret: Option<Secret>,
+    /// How long they are valid (`JWT_EXPIRATION`, seconds).
+    pub lifetime: Duration,
+}
+
+/// The backing stores that a platform service works on.
+pub struct Stores {
+    /// PostgreSQL (`DATABASE_URL`, or `DATABASE_HOST` and its companions).
+    pub database: Endpoint,
+    /// RabbitMQ (`RABBITMQ_URL` or `MESSAGE_BUS_URL`).
+    pub message_bus: Endpoint,
+    /// Redis (`REDIS_URL`).
+    pub cache: Endpoint,
+}
+
+/// Where a service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// On a developer's machine.
+    Development,
+    /// Under automatic tests.
+    Test,
+    /// A rehearsal of production.
+    Staging,
+    /// For real users.
+    Production,
+}
+
+/// The least important level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What needs a person.
+    Error,
+    /// What may need a person.
+    Warn,
+    /// What happened.
+    Info,
+    /// Why it happened.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Config {
+    /// Reads the settings of the service that is called `service`, and serves on `port`, unless told otherwise.
+    ///
+    /// Nothing is returned when a setting is wrong: the reader then holds the problems.
+    pub fn read(reader: &mut Reader<'_>, service: &str, port: u16) -> Option<Self> {
+        let service = reader.parsed_or(
+            "SERVICE_NAME",
+            "lower-case letters, digits and hyphens, starting with a letter",
+            service_name,
+            service.to_owned(),
+        );
+        let port = reader.parsed_or("PORT", "a port from 1 to 65535", port_number, port);
+        let environment = reader.parsed_or(
+            "NODE_ENV",
+            "development, test, staging or production",
+            environment,
+            Environment::Development,
+        );
+        let log_level = reader.parsed_or(
+            "LOG_LEVEL",
+            "error, warn, info, debug or trace",
+            log_level,
+            LogLevel::Info,
+        );
+        let shutdown_timeout = reader.parsed_or(
+            "SHUTDOWN_TIMEOUT",
+            "a number of milliseconds, at most an hour",
+            milliseconds,
+            DEFAULT_SHUTDOWN_TIMEOUT,
+        );
+        let traces = reader.parsed("JAEGER_ENDPOINT", "an http:// address", http_endpoint);
+        let tokens = Tokens::read(reader, environment);
+        Some(Self {
+            service: service?,
+            version: env!("CARGO_PKG_VERSION"),
+            port: port?,
+            environment: environment?,
+            log_level: log_level?,
+            shutdown_timeout: shutdown_timeout?,
+            traces,
+            tokens: tokens?,
+        })
+    }
+}
+
+impl Tokens {
+    fn read(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Self> {
+        let secret = reader.value("JWT_SECRET");
+        if environment == Some(Environment::Production)
+            && secret.as_deref() == Some(SAMPLE_JWT_SECRET)
+        {
+            reader.report(
+                "JWT_SECRET",
+                "is the sample secret, which must not be used in production",
+            );
+        }
+        let lifetime = reader.parsed_or(
+            "JWT_EXPIRATION",
+            "a number of seconds above zero",
+            seconds,
+            DEFAULT_TOKEN_LIFETIME,
+        );
+        Some(Self {
+            secret: secret.map(Secret::new),
+            lifetime: lifetime?,
+        })
+    }
+}
+
+impl Stores {
+    /// Reads where the stores are; all three must be named.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let database = database(reader);
+        let message_bus = reader.required(
+            &["RABBITMQ_URL", "MESSAGE_BUS_URL"],
+            "an address such as amqp://user:password@host:5672, without parameters",
+            |text| Endpoint::parse(text, &["amqp"], 5672).filter(|it| it.query().is_empty()),
+        );
+        let cache = reader.required(
+            &["REDIS_URL"],
+            "an address such as redis://:password@host:6379/0, without parameters",
+            |text| {
+                Endpoint::parse(text, &["redis"], 6379)
+                    .filter(|it| it.query().is_empty() && redis_database(it).is_some())
+            },
+        );
+        Some(Self {
+            database: database?,
+            message_bus: message_bus?,
+            cache: cache?,
+        })
+    }
+}
+
+fn database(reader: &mut Reader<'_>) -> Option<Endpoint> {
+    if reader.value("DATABASE_URL").is_some() {
+        return reader.required(
+            &["DATABASE_URL"],
+            "an address such as postgresql://user:password@host:5432/database, with no parameter but sslmode=disable",
+            |text| {
+                Endpoint::parse(text, &["postgresql", "postgres"], 5432).filter(|it| {
+                    matches!(it.query(), "" | "sslmode=disable" | "sslmode=prefer" | "sslmode=allow")
+                })
+            },
+        );
+    }
+    let host = reader.value("DATABASE_HOST");
+    let password = reader.value("DATABASE_PASSWORD");
+    if host.is_none() && password.is_none() {
+        reader.report(
+            "DATABASE_URL",
+            "is not set (and neither are DATABASE_HOST and DATABASE_PASSWORD)",
+        );
+        return None;
+    }
+    let port = reader.parsed_or("DATABASE_PORT", "a port from 1 to 65535", port_number, 5432);
+    Some(Endpoint {
+        host: host.unwrap_or_else(|| "postgres".to_owned()),
+        port: port?,
+        user: Some(
+            reader
+                .value("DATABASE_USER")
+                .unwrap_or_else(|| "actor_user".to_owned()),
+        ),
+        password: password.map(Secret::new),
+        path: reader
+            .value("DATABASE_NAME")
+            .unwrap_or_else(|| "eventstore".to_owned()),
+        query: String::new(),
+    })
+}
+
+/// Reads an address that must be plain HTTP.
+pub fn http_endpoint(text: &str) -> Option<Endpoint> {
+    Endpoint::parse(text, &["http"], 80)
+}
+
+/// The number of the Redis database that an address names; none when it is no number.
+pub(crate) fn redis_database(endpoint: &Endpoint) -> Option<i64> {
+    match endpoint.path.as_str() {
+        "" => Some(0),
+        number => number.parse::<u16>().ok().map(i64::from),
+    }
+}
+
+fn service_name(text: &str) -> Option<String> {
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(letters)
+        && !text.ends_with('-'))
+    .then(|| text.to_owned())
+}
+
+fn port_number(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port != 0)
+}
+
+fn environment(text: &str) -> Option<Environment> {
+    Some(match text {
+        "development" => Environment::Development,
+        "test" => Environment::Test,
+        "staging" => Environment::Staging,
+        "production" => Environment::Production,
+        _ => return None,
+    })
+}
+
+fn log_level(text: &str) -> Option<LogLevel> {
+    Some(match text.to_ascii_lowercase().as_str() {
+        "error" => LogLevel::Error,
+        "warn" => LogLevel::Warn,
+        "info" => LogLevel::Info,
+        "debug" => LogLevel::Debug,
+        "trace" => LogLevel::Trace,
+        _ => return None,
+    })
+}
+
+fn milliseconds(text: &str) -> Option<Duration> {
+    let number = text.parse().ok()?;
+    (number <= LONGEST_SHUTDOWN_TIMEOUT).then(|| Duration::from_millis(number))
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let number: u32 = text.parse().ok()?;
+    (number > 0).then(|| Duration::from_secs(number.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {
+        |name| {
+            pairs
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    fn both(
+        pairs: &'static [(&'static str, &'static str)],
+    ) -> Result<(Config, Stores), Vec<String>> {
+        let env = lookup(pairs);
+        let mut reader = Reader::new(&env);
+        let config = Config::read(&mut reader, "auth-service", 3001);
+        let stores = Stores::read(&mut reader);
+        reader.finish(config.zip(stores)).map_err(|error| {
+            error
+                .to_string()
+                .lines()
+                .skip(1)
+                .map(|line| line.trim().to_owned())
+                .collect()
+        })
+    }
+
+    const STORES: &[(&str, &str)] = &[
+        ("DATABASE_HOST", "db"),
+        ("DATABASE_PASSWORD", "p@ss"),
+        ("MESSAGE_BUS_URL", "amqp://admin:admin123@rabbitmq"),
+        ("REDIS_URL", "redis://:redis123@redis:6380/2"),
+    ];
+
+    #[test]
+    fn defaults_fill_what_is_not_said() {
+        let (config, stores) = both(STORES).ok().unwrap();
+        assert_eq!(config.service, "auth-service");
+        assert_eq!(config.port, 3001);
+        assert_eq!(config.environment, Environment::Development);
+        assert_eq!(config.log_level, LogLevel::Info);
+        assert_eq!(config.shutdown_timeout, Duration::from_secs(25));
+        assert_eq!(config.tokens.lifetime, Duration::from_secs(300));
+        assert!(config.tokens.secret.is_none() && config.traces.is_none());
+        assert_eq!(stores.database.authority(), "db:5432");
+        assert_eq!(stores.database.path, "eventstore");
+        assert_eq!(stores.message_bus.authority(), "rabbitmq:5672");
+        assert_eq!(redis_database(&stores.cache), Some(2));
+    }
+
+    #[test]
+    fn every_mistake_is_reported_and_no_secret_is_repeated() {
+        let problems = both(&[
+            ("SERVICE_NAME", "Auth_Service"),
+            ("PORT", "0"),
+            ("NODE_ENV", "prod"),
+            ("LOG_LEVEL", "loud"),
+            ("SHUTDOWN_TIMEOUT", "soon"),
+            ("JAEGER_ENDPOINT", "https://jaeger"),
+            ("JWT_EXPIRATION", "0"),
+            ("DATABASE_URL", "mysql://root:hunter2@db/x"),
+            ("RABBITMQ_URL", "amqp://admin:hunter2@"),
+            ("REDIS_URL", "redis://:hunter2@redis/first"),
+        ])
+        .err()
+        .unwrap();
+        let names: Vec<_> = problems
+            .iter()
+            .map(|line| line.split(' ').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "SERVICE_NAME",
+                "PORT",
+                "NODE_ENV",
+                "LOG_LEVEL",
+                "SHUTDOWN_TIMEOUT",
+                "JAEGER_ENDPOINT",
+                "JWT_EXPIRATION",
+                "DATABASE_URL",
+                "RABBITMQ_URL",
+                "REDIS_URL"
+            ]
+        );
+        assert!(!problems.concat().contains("hunter2"), "{problems:?}");
+    }
+
+    #[test]
+    fn what_is_empty_is_not_set() {
+        let problems = both(&[("DATABASE_URL", ""), ("PORT", "")]).err().unwrap();
+        assert_eq!(
+            problems,
+            [
+                "DATABASE_URL is not set (and neither are DATABASE_HOST and DATABASE_PASSWORD)",
+                "RABBITMQ_URL (or MESSAGE_BUS_URL) is not set; give an address such as \
+                 amqp://user:password@host:5672, without parameters",
+                "REDIS_URL is not set; give an address such as redis://:password@host:6379/0, without parameters",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_of_two_names_wins() {
+        let env = lookup(&[("RABBITMQ_URL", "one"), ("MESSAGE_BUS_URL", "two")]);
+        let mut reader = Reader::new(&env);
+        let value = reader.required(&["RABBITMQ_URL", "MESSAGE_BUS_URL"], "", |text| {
+            Some(text.to_owned())
+        });
+        assert_eq!(value.as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn production_refuses_the_sample_secret() {
+        let env = lookup(&[
+            ("NODE_ENV", "production"),
+            ("JWT_SECRET", SAMPLE_JWT_SECRET),
+        ]);
+        let mut reader = Reader::new(&env);
+        let config = Config::read(&mut reader, "auth-service", 3001);
+        let error = reader.finish(config).err().unwrap().to_string();
+        assert!(error.contains("JWT_SECRET is the sample secret"), "{error}");
+        assert!(!error.contains(SAMPLE_JWT_SECRET), "{error}");
+    }
+
+    #[test]
+    fn service_names_are_dns_names() {
+        for good in ["a", "auth-service", "v2"] {
+            assert!(service_name(good).is_some(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a_b", "2a", "ä"] {
+            assert!(service_name(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What can keep a service from running.
+
+use std::{fmt, io, net::SocketAddr};
+
+use crate::config::Problem;
+
+/// Why a service did not start, or did not keep running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The environment holds mistakes; every one of them is listed.
+    #[error("cannot read the configuration:{}", Listed(.0))]
+    Configuration(Vec<Problem>),
+    /// The port to serve on could not be opened.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The signals that stop the service could not be caught.
+    #[error("cannot listen for termination signals")]
+    Signals(#[source] io::Error),
+    /// The HTTP server failed while it was running.
+    #[error("cannot serve HTTP requests")]
+    Serve(#[source] io::Error),
+}
+
+struct Listed<'a>(&'a [Problem]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}

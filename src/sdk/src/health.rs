@@ -1,0 +1,250 @@
+//! The health of a service: what its monitors saw last, and the routes that tell it.
+
+use std::{sync::Arc, time::Duration, time::Instant};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use crate::clock;
+
+/// Holds the latest state of every dependency. The monitors write to it; clones see the same states.
+#[derive(Clone)]
+pub struct Board(Arc<Inner>);
+
+struct Inner {
+    service: String,
+    version: &'static str,
+    started: Instant,
+    states: watch::Sender<States>,
+}
+
+/// The states of all dependencies, in the order in which the service named them.
+pub type States = Vec<(String, DependencyState)>;
+
+/// What is known of one dependency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DependencyState {
+    /// Whether its last round trip succeeded.
+    pub status: Status,
+    /// How long that round trip took; none while it is unhealthy.
+    pub latency: Option<Duration>,
+    /// When the status became what it is (RFC 3339).
+    pub since: String,
+    /// Why it is unhealthy; safe to show.
+    pub error: Option<String>,
+}
+
+/// Whether something works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It answered.
+    Healthy,
+    /// It did not answer, or refused.
+    Unhealthy,
+}
+
+impl Status {
+    /// The word for it in answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+
+    fn code(self) -> StatusCode {
+        match self {
+            Self::Healthy => StatusCode::OK,
+            Self::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl Board {
+    /// A board on which no dependency has answered yet.
+    pub fn new(
+        service: &str,
+        version: &'static str,
+        dependencies: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let since = clock::now();
+        let unseen = |name| {
+            let state = DependencyState {
+                status: Status::Unhealthy,
+                latency: None,
+                since: since.clone(),
+                error: Some("has not answered yet".to_owned()),
+            };
+            (name, state)
+        };
+        Self(Arc::new(Inner {
+            service: service.to_owned(),
+            version,
+            started: Instant::now(),
+            states: watch::Sender::new(dependencies.into_iter().map(unseen).collect()),
+        }))
+    }
+
+    /// Follows the states; every round trip of a monitor is a change.
+    pub fn subscribe(&self) -> watch::Receiver<States> {
+        self.0.states.subscribe()
+    }
+
+    /// Healthy when every dependency is.
+    pub fn status(&self) -> Status {
+        overall(&self.0.states.borrow())
+    }
+
+    pub(crate) fn healthy(&self, name: &str, latency: Duration) {
+        self.update(name, Status::Healthy, Some(latency), None);
+    }
+
+    pub(crate) fn unhealthy(&self, name: &str, error: &str) {
+        self.update(name, Status::Unhealthy, None, Some(error.to_owned()));
+    }
+
+    fn update(&self, name: &str, status: Status, latency: Option<Duration>, error: Option<String>) {
+        self.0.states.send_modify(|states| {
+            for (_, state) in states.iter_mut().filter(|(known, _)| known == name) {
+                if state.status != status {
+                    state.since = clock::now();
+                }
+                state.status = status;
+                state.latency = latency;
+                state.error = error.clone();
+            }
+        });
+    }
+}
+
+fn overall(states: &States) -> Status {
+    if states
+        .iter()
+        .all(|(_, state)| state.status == Status::Healthy)
+    {
+        Status::Healthy
+    } else {
+        Status::Unhealthy
+    }
+}
+
+/// The health routes: `/health` and `/ready` (200 or 503, with every dependency), `/health/dependencies` (only those,
+/// same status), `/health/live` and `/live` (200 as long as the process answers).
+pub fn routes(board: Board) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(health))
+        .route("/health/dependencies", get(dependencies))
+        .route("/health/live", get(live))
+        .route("/live", get(live))
+        .with_state(board)
+}
+
+async fn health(State(board): State<Board>) -> Response {
+    let (status, dependencies) = report(&board);
+    let mut body = heading(&board, status.word());
+    body.insert(
+        "uptime".to_owned(),
+        board.0.started.elapsed().as_secs().into(),
+    );
+    body.insert("dependencies".to_owned(), dependencies);
+    fresh(status.code(), body.into())
+}
+
+async fn dependencies(State(board): State<Board>) -> Response {
+    let (status, dependencies) = report(&board);
+    fresh(status.code(), json!({ "dependencies": dependencies }))
+}
+
+async fn live(State(board): State<Board>) -> Response {
+    fresh(StatusCode::OK, heading(&board, "alive").into())
+}
+
+fn heading(board: &Board, status: &str) -> Map<String, Value> {
+    let mut heading = Map::new();
+    heading.insert("status".to_owned(), status.into());
+    heading.insert("service".to_owned(), board.0.service.as_str().into());
+    heading.insert("version".to_owned(), board.0.version.into());
+    heading.insert("timestamp".to_owned(), clock::now().into());
+    heading
+}
+
+/// Status and details from one reading of the states, so that they never contradict each other.
+fn report(board: &Board) -> (Status, Value) {
+    let states = board.0.states.borrow();
+    let details: Map<String, Value> = states
+        .iter()
+        .map(|(name, state)| (name.clone(), described(state)))
+        .collect();
+    (overall(&states), details.into())
+}
+
+fn described(state: &DependencyState) -> Value {
+    json!({
+        "status": state.status.word(),
+        "latencyMs": state.latency.map(milliseconds),
+        "since": state.since,
+        "error": state.error,
+    })
+}
+
+fn milliseconds(latency: Duration) -> f64 {
+    (latency.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+fn fresh(code: StatusCode, body: Value) -> Response {
+    (code, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board() -> Board {
+        Board::new(
+            "auth-service",
+            "1.2.3",
+            ["postgres".to_owned(), "redis".to_owned()],
+        )
+    }
+
+    #[test]
+    fn all_dependencies_make_a_healthy_service() {
+        let board = board();
+        assert_eq!(board.status(), Status::Unhealthy);
+        board.healthy("postgres", Duration::from_micros(1_234));
+        assert_eq!(board.status(), Status::Unhealthy);
+        board.healthy("redis", Duration::from_millis(1));
+        assert_eq!(board.status(), Status::Healthy);
+        let (_, details) = report(&board);
+        assert_eq!(details["postgres"]["latencyMs"], json!(1.23));
+        assert_eq!(details["postgres"]["error"], Value::Null);
+    }
+
+    #[test]
+    fn an_unhealthy_dependency_says_why_and_since_when() {
+        let board = board();
+        board.healthy("redis", Duration::ZERO);
+        let since = report(&board).1["redis"]["since"].clone();
+        board.healthy("redis", Duration::ZERO);
+        assert_eq!(report(&board).1["redis"]["since"], since);
+        board.unhealthy("redis", "connection refused");
+        let (status, details) = report(&board);
+        assert_eq!(status, Status::Unhealthy);
+        assert_eq!(details["redis"]["error"], "connection refused");
+        assert_eq!(details["redis"]["latencyMs"], Value::Null);
+        assert_ne!(details["redis"]["since"], since);
+    }
+
+    #[test]
+    fn without_dependencies_a_service_is_healthy() {
+        assert_eq!(Board::new("x", "1", []).status(), Status::Healthy);
+    }
+}

@@ -1,0 +1,58 @@
+//! The answer to a request that no route takes, in the platform's error shape.
+
+use axum::{
+    Json,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::clock;
+
+const CORRELATION_HEADER: &str = "x-correlation-id";
+const LONGEST_CORRELATION_ID: usize = 128;
+
+pub(crate) async fn not_found(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let message = format!("nothing is served at {method} {}", uri.path());
+    refusal(
+        StatusCode::NOT_FOUND,
+        "NotFound",
+        "NOT_FOUND",
+        message,
+        &headers,
+    )
+}
+
+pub(crate) async fn method_not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let message = format!("{} does not take {method}", uri.path());
+    refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        "METHOD_NOT_ALLOWED",
+        message,
+        &headers,
+    )
+}
+
+fn refusal(
+    status: StatusCode,
+    error: &str,
+    code: &str,
+    message: String,
+    headers: &HeaderMap,
+) -> Response {
+    let mut body = json!({
+        "error": error,
+        "message": message,
+        "code": code,
+        "timestamp": clock::now(),
+    });
+    let correlation_id = headers
+        .get(CORRELATION_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| !id.is_empty() && id.len() <= LONGEST_CORRELATION_ID);
+    if let Some(id) = correlation_id {
+        body["correlationId"] = id.into();
+    }
+    (status, Json(body)).into_response()
+}
