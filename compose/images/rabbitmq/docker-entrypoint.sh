@@ -1,0 +1,60 @@
+#!/bin/bash
+# Behaves like the official image's entrypoint.
+set -euo pipefail
+
+data=/var/lib/rabbitmq
+cookie=$data/.erlang.cookie
+
+# Before the server and before any `docker exec`: a tool that finds no cookie
+# makes one, owned by root, which the server then cannot read.
+if [ -n "${RABBITMQ_ERLANG_COOKIE:-}" ]; then
+    if [ -e "$cookie" ]; then
+        if [ "$(cat "$cookie" 2>/dev/null)" != "$RABBITMQ_ERLANG_COOKIE" ]; then
+            echo >&2 "warning: $cookie contents do not match RABBITMQ_ERLANG_COOKIE"
+        fi
+    else
+        (umask 077; printf '%s\n' "$RABBITMQ_ERLANG_COOKIE" > "$cookie")
+    fi
+    chmod 600 "$cookie"
+    unset RABBITMQ_ERLANG_COOKIE
+elif [ "${1:-}" = rabbitmq-server ] && [ ! -s "$cookie" ]; then
+    (umask 077; od -An -N16 -tx1 /dev/urandom | tr -d ' \n' > "$cookie.new"; mv "$cookie.new" "$cookie")
+    chmod 600 "$cookie"
+fi
+
+case ${1:-} in
+    rabbitmq*)
+        if [ "$(id -u)" = 0 ]; then
+            if [ "$1" = rabbitmq-server ]; then
+                find "$data" \! -user rabbitmq -exec chown rabbitmq:rabbitmq {} +
+            fi
+            exec setpriv --reuid=rabbitmq --regid=rabbitmq --init-groups -- "$0" "$@"
+        fi ;;
+esac
+
+[ "${1:-}" = rabbitmq-server ] || exec "$@"
+
+# On SIGTERM alone, the management plugin waits 5 s for a process that waits
+# for the plugin. Taking its statistics collector out first ends that; when it
+# is not there yet (or the node is not), SIGTERM does the rest as before.
+stop() {
+    local node=${RABBITMQ_NODENAME:-rabbit} names=-sname
+    [ "${RABBITMQ_USE_LONGNAME:-}" != true ] || names=-name
+    case $node in *@*) ;; *) node=$node@$(hostname -s) ;; esac
+    timeout 3 "$erl_call" "$names" "$node" -c "$(cat "$cookie")" \
+        -a 'gen_event delete_handler [rabbit_event, rabbit_mgmt_db_handler, []]' >/dev/null 2>&1 || true
+    kill -TERM "$server" 2>/dev/null || true
+}
+erl_call=$(echo /usr/lib/erlang/erts-*/bin/erl_call)
+server=
+trap '[ -z "$server" ] || stop' TERM INT
+# The variable makes the start script become the server, instead of keeping a
+# second shell in between.
+RUNNING_UNDER_SYSTEMD=true "$@" &
+server=$!
+# A trapped signal ends `wait`: go on until the server itself has ended.
+while :; do
+    code=0; wait "$server" || code=$?
+    kill -0 "$server" 2>/dev/null || break
+done
+exit "$code"

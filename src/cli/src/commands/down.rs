@@ -1,0 +1,85 @@
+//! `banyan down`: what the labels say belongs to the project goes.
+
+use compose::plan::{self, Down};
+use engine::apply::{Applied, Reason, apply};
+use engine::Engine;
+
+use super::check_names;
+use crate::args::DownArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::lock;
+
+/// Takes the project down.
+pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
+    let name = project_name(context).await?;
+    let engine = context.engine().await?;
+    let data = crate::project::data_folder(&context.env)?;
+    let _lock = lock::take(&data, &name)?;
+    let observed = engine.observe(&name).await?;
+    let known: Vec<&str> = observed.containers.iter().map(|c| c.service()).collect();
+    if !known.is_empty() {
+        check_names(&args.services, &known)?;
+    }
+    let wish = Down { services: args.services.clone(), volumes: args.volumes };
+    let plan = plan::down(&name, &observed, &wish);
+    if plan.steps.is_empty() {
+        if context.json() {
+            context.print_json(&serde_json::json!({ "schema_version": 1, "project": name, "removed": [], "killed": [], "kept": [] }));
+        } else {
+            context.note(&format!("nothing of project {name} is there"));
+        }
+        return Ok(0);
+    }
+    let applied = take_down(context, &engine, &name, &plan).await;
+    context.screen.finish();
+    report(context, &name, &plan, &applied)
+}
+
+/// Carries a plan of `down` out.
+pub async fn take_down(context: &Context, engine: &Engine, name: &str, plan: &plan::Plan) -> Applied {
+    let project = compose::Project { name: name.to_owned(), ..Default::default() };
+    apply(engine, &project, plan, &context.journal, &context.limits(std::time::Duration::from_secs(60)), &context.cancel).await
+}
+
+/// Which project, also when its files are gone or broken: then its labels tell.
+pub async fn project_name(context: &Context) -> Result<String, Failure> {
+    match context.load(&["*".to_owned()], &[]) {
+        Ok(loaded) => Ok(loaded.project.name),
+        Err(failure) if failure.exit == Exit::Config => {
+            let engine = context.engine().await?;
+            let name = engine.project_of_folder(&context.project_folder()).await?;
+            if let Some(name) = &name {
+                context.note(&format!("the project's files cannot be read; its labels say that it is {name}"));
+            }
+            name.ok_or(failure)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn report(context: &Context, name: &str, plan: &plan::Plan, applied: &Applied) -> Result<u8, Failure> {
+    for killed in &applied.killed {
+        context.note(&format!("killed: {killed} did not stop within its grace period; `init: true`, `exec` in its entrypoint or another `stop_signal` help"));
+    }
+    for (network, users) in &applied.kept {
+        context.note(&format!("kept: network {network} is still used by {}", users.join(", ")));
+    }
+    if applied.interrupted {
+        return Err(Failure::new(Exit::Interrupted, 1, "interrupted; what was stopped stays stopped").hint(format!("go on: {}", context.pasteable(&["down"]))));
+    }
+    if let Some(first) = applied.failures.first() {
+        let why = match &first.reason {
+            Reason::Request(error) => error.message(),
+            Reason::Wait(trouble) => trouble.summary(),
+        };
+        return Err(Failure::new(Exit::Partial, 1, format!("could not {}: {why}", first.action))
+            .details(applied.failures[1..].iter().map(|f| format!("also failed: {}", f.action)))
+            .hint(format!("try again: {}", context.pasteable(&["down"]))));
+    }
+    if context.json() {
+        let removed: Vec<_> = plan.steps.iter().filter(|s| s.action.to_string().contains("remove") || s.action.is_destructive()).map(|s| s.action.to_string()).collect();
+        context.print_json(&serde_json::json!({ "schema_version": 1, "project": name, "removed": removed, "killed": applied.killed, "kept": applied.kept.iter().map(|k| &k.0).collect::<Vec<_>>() }));
+    }
+    Ok(0)
+}

@@ -1,0 +1,119 @@
+//! `banyan logs`: what the services write, oldest first.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use compose::observed::Container;
+use engine::Engine;
+use engine::docker::logs::{LogChunk, LogRequest};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+use super::check_names;
+use super::down::project_name;
+use crate::args::LogsArgs;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// One line of one container.
+struct Line {
+    service: String,
+    is_error: bool,
+    /// The engine's time of the line, RFC 3339.
+    time: String,
+    text: String,
+}
+
+/// Shows what was written, and with `--follow` what is.
+pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
+    let name = project_name(context).await?;
+    let engine = context.engine().await?;
+    let containers = engine.containers(&name).await?;
+    if containers.is_empty() {
+        return Err(Failure::new(Exit::NotRunning, 1, format!("nothing of project {name} is there"))
+            .hint(format!("bring it up: {}", context.pasteable(&["up"]))));
+    }
+    let known: Vec<&str> = containers.iter().map(Container::service).collect();
+    check_names(&args.services, &known)?;
+    let chosen: Vec<Container> =
+        containers.iter().filter(|c| args.services.is_empty() || args.services.iter().any(|s| s == c.service())).cloned().collect();
+    let since = args.since.map(|ago| seconds_before_now(ago));
+    let width = chosen.iter().map(|c| c.service().len()).max().unwrap_or(0);
+    let show = |line: &Line| print(context, &args, width, line);
+
+    let (sender, mut lines) = mpsc::channel(256);
+    for container in chosen {
+        let request = LogRequest { follow: args.follow, tail: args.tail, since, timestamps: true };
+        tokio::spawn(read(engine.clone(), name.clone(), container, request, sender.clone()));
+    }
+    drop(sender);
+    if args.follow {
+        loop {
+            tokio::select! {
+                line = lines.recv() => match line { Some(line) => show(&line), None => return Ok(0) },
+                () = context.cancel.cancelled() => return Ok(Exit::Interrupted as u8),
+            }
+        }
+    }
+    let mut all = Vec::new();
+    while let Some(line) = lines.recv().await {
+        all.push(line);
+    }
+    all.sort_by(|a, b| a.time.cmp(&b.time));
+    all.iter().for_each(show);
+    Ok(0)
+}
+
+/// Sends the lines of a container; when followed, also those after a restart.
+async fn read(engine: Engine, project: String, container: Container, mut request: LogRequest, out: mpsc::Sender<Line>) {
+    let events = engine.events(&project);
+    loop {
+        let mut news = events.subscribe();
+        let mut stream = std::pin::pin!(engine.logs(&container.name, &request));
+        let mut partial = [String::new(), String::new()];
+        while let Some(Ok(LogChunk { is_error, bytes })) = stream.next().await {
+            let rest = &mut partial[usize::from(is_error)];
+            rest.push_str(&String::from_utf8_lossy(&bytes));
+            while let Some(end) = rest.find('\n') {
+                let line: String = rest.drain(..=end).collect();
+                if out.send(line_of(&container, is_error, line.trim_end_matches(['\n', '\r']))).await.is_err() {
+                    return;
+                }
+            }
+        }
+        for (i, rest) in partial.iter().enumerate().filter(|(_, rest)| !rest.is_empty()) {
+            let _ = out.send(line_of(&container, i == 1, rest)).await;
+        }
+        if !request.follow {
+            return;
+        }
+        // the container ended: go on where it is started again
+        request.since = Some(seconds_before_now(Duration::ZERO));
+        request.tail = None;
+        while let Ok(event) = news.recv().await {
+            if event.container == container.name && event.action == "start" {
+                break;
+            }
+        }
+    }
+}
+
+fn line_of(container: &Container, is_error: bool, line: &str) -> Line {
+    let (time, text) = line.split_once(' ').unwrap_or(("", line));
+    Line { service: container.service().to_owned(), is_error, time: time.to_owned(), text: text.to_owned() }
+}
+
+fn print(context: &Context, args: &LogsArgs, width: usize, line: &Line) {
+    if context.json() {
+        let stream = if line.is_error { "stderr" } else { "stdout" };
+        let object = serde_json::json!({ "schema_version": 1, "service": line.service, "stream": stream, "time": line.time, "line": line.text });
+        context.print(&object.to_string());
+        return;
+    }
+    let time = if args.timestamps { format!("{} ", line.time) } else { String::new() };
+    context.print(&format!("{:width$} | {time}{}", line.service, line.text));
+}
+
+fn seconds_before_now(ago: Duration) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.saturating_sub(ago).as_secs()).unwrap_or(0)
+}

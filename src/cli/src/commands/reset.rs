@@ -1,0 +1,97 @@
+//! `banyan reset`: the data goes, and the platform comes up anew.
+
+use compose::observed::{COMPOSE_PROJECT, Observed};
+use compose::plan::{self, Action, Down};
+use engine::Engine;
+
+use super::check_names;
+use super::down::take_down;
+use crate::args::{ResetArgs, UpArgs};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::lock;
+use crate::report::style::humansize;
+use crate::report::table::Table;
+
+/// Lists what goes, asks, deletes, checks, brings up.
+pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
+    let loaded = context.load(&[], &args.services)?;
+    let known: Vec<&str> = loaded.project.services.keys().map(String::as_str).collect();
+    check_names(&args.services, &known)?;
+    let name = loaded.project.name.clone();
+    let engine = context.engine().await?;
+    let data = crate::project::data_folder(&context.env)?;
+    let _lock = lock::take(&data, &name)?;
+
+    let observed = engine.observe(&name).await?;
+    let ran: Vec<String> = observed.containers.iter().map(|c| c.service().to_owned()).collect();
+    let plan = plan::down(&name, &observed, &Down { services: args.services.clone(), volumes: true });
+    let volumes: Vec<String> = plan
+        .steps
+        .iter()
+        .filter_map(|s| if let Action::RemoveVolume { name } = &s.action { Some(name.clone()) } else { None })
+        .collect();
+    if !volumes.is_empty() {
+        let listing = listing(context, &engine, &volumes).await;
+        confirm(context, &args, &listing)?;
+    }
+    let applied = take_down(context, &engine, &name, &plan).await;
+    if applied.interrupted {
+        return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset").hint(format!("finish it: {}", context.pasteable(&["reset", "--yes"]))));
+    }
+    check_gone(context, &engine, &name, &volumes).await?;
+
+    // what comes up again is what was asked for, or everything that ran before
+    let services = if args.services.is_empty() { vec![] } else { back_up(&ran, &args.services) };
+    let up = UpArgs {
+        services, dry_run: false, exit_code: false, setup: false, strict: false, pull: false, force_recreate: false, no_deps: false,
+        no_wait: false, wait_timeout: args.wait_timeout, profile: vec![], timings: false, platform_binary: None,
+    };
+    let loaded = context.load(&up.profile, &up.services)?;
+    let outcome = super::up::bring_up(context, &up, &engine, loaded).await?;
+    context.screen.finish();
+    outcome.report(context, &up)
+}
+
+/// The services that were asked for, and those that went down with them.
+fn back_up(ran: &[String], asked: &[String]) -> Vec<String> {
+    let mut services = asked.to_vec();
+    services.extend(ran.iter().filter(|r| !asked.contains(r)).cloned());
+    services
+}
+
+async fn listing(context: &Context, engine: &Engine, volumes: &[String]) -> String {
+    let sizes = engine.volume_sizes(volumes).await;
+    let mut table = Table::new(["VOLUME", "SIZE"]);
+    for name in volumes {
+        table.row([name.clone(), sizes.get(name).map_or("not known".to_owned(), |s| humansize(*s))]);
+    }
+    table.render(context.style, None)
+}
+
+fn confirm(context: &Context, args: &ResetArgs, listing: &str) -> Result<(), Failure> {
+    context.note(&format!("these volumes and the data in them will be deleted:\n{}", listing.trim_end()));
+    if args.yes {
+        return Ok(());
+    }
+    match context.ask("Delete them?") {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::new(Exit::Other, 5, "not confirmed; nothing was changed")),
+        None => Err(Failure::new(Exit::Usage, 2, "a reset deletes data and there is no terminal to ask on; nothing was changed")
+            .hint(format!("say yes on the command line: {}", context.pasteable(&["reset", "--yes"])))),
+    }
+}
+
+/// A reset that says done has looked.
+async fn check_gone(context: &Context, engine: &Engine, project: &str, volumes: &[String]) -> Result<(), Failure> {
+    let observed: Observed = engine.observe(project).await?;
+    let left: Vec<String> = volumes
+        .iter()
+        .filter(|v| observed.volumes.get(*v).is_some_and(|o| o.labels.get(COMPOSE_PROJECT).is_some_and(|p| p == project)))
+        .cloned()
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Partial, 2, "some volumes are still there; nothing was brought up").details(left).hint(format!("see what uses them: docker ps -a --filter volume=NAME\nthen: {}", context.pasteable(&["reset"]))))
+}

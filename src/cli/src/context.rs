@@ -1,0 +1,211 @@
+//! What every command needs from outside, read once: options, environment, terminal, folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Engine;
+use engine::docker::connect::{self, Request, Unreachable};
+use engine::progress::Journal;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Global, Output};
+use crate::failure::{Exit, Failure};
+use crate::project::{Chooser, Loaded};
+use crate::report::style::Style;
+use crate::report::terminal::{Facts, Stream};
+use crate::report::{Mode, Screen, reporter};
+use crate::setup;
+
+/// The outside world as one command sees it.
+pub struct Context {
+    /// Options of every command.
+    pub global: Global,
+    /// `--verbose`.
+    pub verbose: bool,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// The terminal.
+    pub terminal: Facts,
+    /// Colours and marks on standard output.
+    pub style: Style,
+    /// Who shows progress.
+    pub screen: Arc<dyn Screen>,
+    /// Where progress is told.
+    pub journal: Journal,
+    /// This executable.
+    pub executable: PathBuf,
+    /// Set by the first Ctrl-C.
+    pub cancel: CancellationToken,
+    folder: PathBuf,
+}
+
+impl Context {
+    /// Reads the outside world.
+    pub fn new(global: Global, verbose: bool) -> Result<Self, Failure> {
+        let folder = std::env::current_dir()
+            .map_err(|e| Failure::new(Exit::Other, 3, format!("cannot tell the current folder: {e}")).hint("change into a folder that exists"))?;
+        let executable = std::env::current_exe()
+            .map_err(|e| Failure::new(Exit::Other, 3, format!("cannot tell the path of this executable: {e}")))?;
+        let terminal = Facts::read();
+        let mode = if global.quiet { Mode::Quiet } else { global.progress };
+        let screen = reporter(mode, global.color, &terminal);
+        let style = terminal.style(global.color, Stream::Out);
+        let journal = Journal::new(screen.clone());
+        // a variable that is not UTF-8 cannot be meant for us
+        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        Ok(Self { global, verbose, env, terminal, style, screen, journal, executable, cancel: CancellationToken::new(), folder })
+    }
+
+    /// Finds and loads the project.
+    pub fn load(&self, profiles: &[String], named: &[String]) -> Result<Loaded, Failure> {
+        self.load_with(profiles, named, BTreeMap::new())
+    }
+
+    /// The same, with stand-ins for the built-in stack's images.
+    pub fn load_with(
+        &self,
+        profiles: &[String],
+        named: &[String],
+        stand_ins: BTreeMap<String, String>,
+    ) -> Result<Loaded, Failure> {
+        let (global, env, folder) = (&self.global, &self.env, self.folder.as_path());
+        Chooser { global, env, folder, profiles, named, stand_ins }.load()
+    }
+
+    /// Connects to the engine.
+    pub async fn engine(&self) -> Result<Engine, Failure> {
+        let engine = self.try_engine().await.map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))?;
+        if self.verbose {
+            self.note(&format!("engine: {} {} at {} ({})", engine.product(), engine.version(), engine.endpoint(), engine.source()));
+        }
+        Ok(engine)
+    }
+
+    /// Connects to the engine, or tells what was tried.
+    pub async fn try_engine(&self) -> Result<Engine, Unreachable> {
+        let env = |name: &str| self.env.get(name).cloned();
+        connect::connect(&self.request(&env)).await
+    }
+
+    /// What decides which engine is taken.
+    pub fn request<'a>(&self, env: &'a (dyn Fn(&str) -> Option<String> + Sync)) -> Request<'a> {
+        let uid = rustix::process::getuid().as_raw();
+        Request { host: self.global.host.clone(), env, home: self.env.get("HOME").map(PathBuf::from), uid }
+    }
+
+    /// A command of banyan that works as pasted into a shell.
+    pub fn pasteable(&self, args: &[&str]) -> String {
+        let on_path = setup::on_path(&self.executable, self.env.get("PATH").map(|p| p.as_ref()));
+        let mut words: Vec<&str> = Vec::new();
+        let files: Vec<_> = self.global.file.iter().map(|f| f.display().to_string()).collect();
+        for file in &files {
+            words.extend(["--file", file]);
+        }
+        if let Some(instance) = &self.global.instance {
+            words.extend(["--instance", instance]);
+        }
+        words.extend(args);
+        setup::command_line(&self.executable, on_path, &words)
+    }
+
+    /// True when data is wanted as JSON.
+    pub fn json(&self) -> bool {
+        self.global.output == Output::Json
+    }
+
+    /// Data for standard output. A reader that has gone away is no failure.
+    pub fn print(&self, text: &str) {
+        use std::io::Write;
+        let _ = self.screen_aside(|| {
+            let mut out = std::io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })?;
+            out.flush()
+        });
+    }
+
+    /// A JSON document for standard output.
+    pub fn print_json(&self, value: &serde_json::Value) {
+        self.print(&format!("{value:#}"));
+    }
+
+    /// A remark for standard error.
+    pub fn note(&self, text: &str) {
+        if !self.global.quiet && self.global.progress != Mode::Json {
+            self.screen.suspend(&mut || eprintln!("{text}"));
+        }
+    }
+
+    fn screen_aside<T>(&self, mut f: impl FnMut() -> T) -> Option<T> {
+        let mut result = None;
+        self.screen.suspend(&mut || result = Some(f()));
+        result
+    }
+
+    /// Asks on the terminal; `None` when there is nobody to ask.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        use std::io::{IsTerminal, Write};
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        self.screen_aside(|| {
+            eprint!("{question} [y/N] ");
+            let _ = std::io::stderr().flush();
+            let mut answer = String::new();
+            let _ = std::io::stdin().read_line(&mut answer);
+            matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+        })
+    }
+
+    /// The first Ctrl-C (or SIGTERM) asks the command to end well; the second one ends it at once.
+    pub fn watch_signals(&self) {
+        let (cancel, screen) = (self.cancel.clone(), self.screen.clone());
+        tokio::spawn(async move {
+            interrupted().await;
+            screen.suspend(&mut || eprintln!("stopping; once more ends it at once"));
+            cancel.cancel();
+            interrupted().await;
+            screen.finish();
+            std::process::exit(Exit::Interrupted as i32);
+        });
+    }
+
+    /// Limits for carrying out a plan.
+    pub fn limits(&self, wait: Duration) -> engine::apply::Limits {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        engine::apply::Limits { wait, requests: (cores * 2).clamp(4, 16) }
+    }
+
+    /// The folder that a project of these options would have; for when its files cannot be read.
+    pub fn project_folder(&self) -> PathBuf {
+        let file = self.global.file.first().map(|f| self.folder.join(f));
+        let manifest = || self.folder.ancestors().map(|d| d.join("banyan.yaml")).find(|p| p.is_file());
+        let folder = file.or_else(manifest).and_then(|f| f.parent().map(Path::to_path_buf));
+        folder.and_then(|f| std::path::absolute(f).ok()).unwrap_or_else(|| self.folder.clone())
+    }
+
+    /// The folder in which the command was typed.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

@@ -1,0 +1,77 @@
+//! banyan: arguments in, report out.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod args;
+mod commands;
+mod context;
+mod failure;
+mod lock;
+mod memory;
+mod preflight;
+mod project;
+mod report;
+mod setup;
+mod setup_engine;
+mod stack;
+mod trouble;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command, Output};
+use context::Context;
+use failure::Failure;
+use report::Mode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        // neither needs an engine, a terminal or a runtime of many threads
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "banyan", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Serve(args) => commands::serve::run(&args),
+        command => {
+            let as_json = cli.global.output == Output::Json || cli.global.progress == Mode::Json;
+            let result = Context::new(cli.global, cli.verbose).and_then(|context| run(&context, command));
+            match result {
+                Ok(code) => ExitCode::from(code),
+                Err(failure) => {
+                    if as_json { eprintln!("{}", failure.json()) } else { eprintln!("{failure}") }
+                    ExitCode::from(failure.exit as u8)
+                }
+            }
+        }
+    }
+}
+
+/// Runs a command to its end; the screen is in order before anything else is printed.
+fn run(context: &Context, command: Command) -> Result<u8, Failure> {
+    // most of the time is spent waiting for Docker: two threads answer faster than many that have to be made
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(failure::Exit::Other, 4, format!("cannot start: {e}")))?;
+    let result = runtime.block_on(async {
+        context.watch_signals();
+        match command {
+            Command::Up(args) => commands::up::run(context, args).await,
+            Command::Down(args) => commands::down::run(context, args).await,
+            Command::Reset(args) => commands::reset::run(context, args).await,
+            Command::Status(args) => commands::status::run(context, args).await,
+            Command::Health(args) => commands::health::run(context, args).await,
+            Command::Logs(args) => commands::logs::run(context, args).await,
+            Command::Images(command) => commands::images::run(context, command).await,
+            Command::Init(args) => commands::init::run(context, &args),
+            Command::Completions { .. } | Command::Serve(_) => unreachable!("handled before"),
+        }
+    });
+    context.screen.finish();
+    // a name look-up that hangs must not hold the exit up
+    runtime.shutdown_background();
+    result
+}

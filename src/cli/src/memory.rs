@@ -1,0 +1,51 @@
+//! Which images of optional services could not be had, so that not every `up` asks for them again.
+//!
+//! A cache and no state: if it is lost, one more try is made.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use compose::digest;
+use compose::project::{Project, Service};
+use engine::supply::Unavailable;
+
+/// Service to digest of its spec when its image could not be had.
+pub struct Memory {
+    path: Option<PathBuf>,
+    missing: BTreeMap<String, String>,
+}
+
+impl Memory {
+    /// What is remembered of a project.
+    pub fn of(env: &BTreeMap<String, String>, project: &str) -> Self {
+        let path = crate::stack::data_folder(env).map(|d| d.join("unavailable").join(format!("{project}.json")));
+        let text = path.as_ref().and_then(|p| std::fs::read_to_string(p).ok()).unwrap_or_default();
+        Self { path, missing: serde_json::from_str(&text).unwrap_or_default() }
+    }
+
+    /// True when the image of this very spec could not be had.
+    pub fn has(&self, project: &Project, service: &Service) -> bool {
+        self.missing.get(&service.name).is_some_and(|d| *d == spec(project, service))
+    }
+
+    /// Remembers how this run went.
+    pub fn update(mut self, project: &Project, tried: &[String], still: &[String], unavailable: &[Unavailable]) {
+        let before = self.missing.clone();
+        for name in tried.iter().filter(|n| !still.contains(n)) {
+            self.missing.remove(name);
+        }
+        for name in unavailable.iter().flat_map(|u| &u.services) {
+            if let Some(service) = project.services.get(name) {
+                self.missing.insert(name.clone(), spec(project, service));
+            }
+        }
+        if let Some(path) = self.path.filter(|_| self.missing != before) {
+            // nothing is lost when it cannot be written
+            let _ = crate::stack::write(&path, &serde_json::to_string(&self.missing).unwrap_or_default());
+        }
+    }
+}
+
+fn spec(project: &Project, service: &Service) -> String {
+    digest::short(&digest::groups(project, service, &service.image))
+}

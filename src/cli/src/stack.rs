@@ -1,0 +1,105 @@
+//! The files inside the executable: the platform's compose file and the recipes of its images.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engine::recipe::Recipe;
+
+/// Name of the compose file, here and in the user's folder.
+pub const FILE: &str = "docker-compose.yml";
+const COMPOSE: &str = include_str!("../../../compose/docker-compose.yml");
+const README: &str = include_str!("../../../compose/README.md");
+
+/// A recipe's files, by their path in `compose/images/<recipe>`.
+macro_rules! recipe {
+    ($name:literal: $($path:literal),+ $(,)?) => {
+        Recipe::embedded($name, &[$(($path, include_bytes!(concat!("../../../compose/images/", $name, "/", $path)))),+])
+    };
+}
+
+/// Every recipe; a test compares the list with the folder.
+pub fn recipes() -> Vec<Recipe> {
+    vec![
+        recipe!("devbox": "Dockerfile", "requirements.txt"),
+        recipe!("postgres": "Dockerfile", "docker-entrypoint.sh", "requirements.txt"),
+        recipe!("rabbitmq": "Dockerfile", "conf.d/10-defaults.conf", "docker-entrypoint.sh", "enabled_plugins"),
+        recipe!("redis": "Dockerfile", "docker-entrypoint.sh"),
+    ]
+}
+
+/// The built-in stack with other default images: `${NAME:-image}` by the image's default name.
+///
+/// A stand-in is written into the file itself, so that Compose, run on that file, sees the same images as we do.
+pub fn render(stand_ins: &BTreeMap<String, String>) -> String {
+    let mut text = format!(
+        "# Written by banyan {}: edits here are lost. `banyan init` writes a copy that is yours.\n#\n{COMPOSE}",
+        env!("CARGO_PKG_VERSION")
+    );
+    for (default, stand_in) in stand_ins {
+        text = text.replace(&format!(":-{default}}}"), &format!(":-{stand_in}}}"));
+    }
+    text
+}
+
+/// What `banyan init` writes: path and content.
+pub fn init_files() -> Vec<(&'static str, String)> {
+    vec![
+        ("banyan.yaml", MANIFEST.to_owned()),
+        (FILE, COMPOSE.to_owned()),
+        ("README.md", README.to_owned()),
+        (".env", env_template()),
+    ]
+}
+
+const MANIFEST: &str = "# The project that `banyan` takes in this folder and in every folder below it.
+compose:
+  - docker-compose.yml
+# Services of your own: name and folder. Each folder's compose.yaml is laid over the files above.
+services: {}
+";
+
+/// Every variable of the stack with its default, commented out.
+fn env_template() -> String {
+    let mut text = String::from(
+        "# Variables of docker-compose.yml with their defaults; README.md says what each one changes.\n# Take the # away to change one. The shell's environment is stronger than this file.\n\n",
+    );
+    let mut seen = Vec::new();
+    for part in COMPOSE.lines().filter(|l| !l.trim_start().starts_with('#')).flat_map(|l| l.split("${").skip(1)) {
+        let Some((expression, _)) = part.split_once('}') else { continue };
+        let Some((name, default)) = expression.split_once(":-") else { continue };
+        if !seen.contains(&name) {
+            seen.push(name);
+            text.push_str(&format!("#{name}={default}\n"));
+        }
+    }
+    text
+}
+
+/// Writes a file whole or not at all, and only when its content differs.
+pub fn write(path: &Path, content: &str) -> io::Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    let written = std::fs::write(&new, content).and_then(|()| std::fs::rename(&new, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+/// Where banyan keeps its files: `BANYAN_DATA_DIR`, or the platform's folder for a user's data.
+pub fn data_folder(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let set = |name: &str| env.get(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("BANYAN_DATA_DIR")
+        .or_else(|| set("XDG_DATA_HOME").map(|d| d.join("banyan")))
+        .or_else(|| set("LOCALAPPDATA").map(|d| d.join("banyan")))
+        .or_else(|| set("HOME").map(|d| d.join(".local/share/banyan")))
+        .filter(|d| d.is_absolute())
+}

@@ -1,0 +1,354 @@
+//! Carries a plan out: what is ready goes first, the longest chain before the rest. Decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use compose::labels;
+use compose::plan::{Action, Plan, Step};
+use compose::project::Project;
+use futures_util::future::{AbortHandle, Abortable};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::docker::containers::NewContainer;
+use crate::docker::events::Events;
+use crate::docker::{Engine, Error};
+use crate::progress::{Journal, Kind, Phase};
+use crate::wait::{Readiness, Trouble, Wait};
+
+/// Bounds of one run.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long one wait may take.
+    pub wait: Duration,
+    /// Requests that change something, at the same time. The engine sets up containers on the CPU, so more than
+    /// its cores can do gains nothing and delays the service that takes longest to boot.
+    pub requests: usize,
+}
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What failed, in the order in which it did.
+    pub failures: Vec<StepFailure>,
+    /// Services that were not started or waited for, and the one that stood in their way.
+    pub blocked: BTreeMap<String, String>,
+    /// Containers that did not stop within their grace period.
+    pub killed: Vec<String>,
+    /// Networks that stay because of containers of somebody else.
+    pub kept: Vec<(String, Vec<String>)>,
+    /// What each service said when it was ready.
+    pub ready: BTreeMap<String, Readiness>,
+    /// When each step began and how long it took.
+    pub timings: Vec<Timing>,
+    /// True when the user asked to stop.
+    pub interrupted: bool,
+}
+
+/// One step that failed.
+#[derive(Debug)]
+pub struct StepFailure {
+    /// The step.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// The container's last lines, when it has one.
+    pub log: Vec<String>,
+}
+
+/// Why a step failed.
+#[derive(Debug)]
+pub enum Reason {
+    /// The engine refused.
+    Request(Error),
+    /// The service did not become ready.
+    Wait(Box<Trouble>),
+}
+
+/// How long a step took.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// The step in words.
+    pub what: String,
+    /// From the beginning of the run.
+    pub began: Duration,
+    /// From its own beginning.
+    pub took: Duration,
+}
+
+/// What a step gave.
+enum Done {
+    Nothing,
+    Ready(Readiness),
+    Killed,
+    Kept(Vec<String>),
+}
+
+/// Carries the plan out. `project` may be left out for a plan that creates nothing.
+pub async fn apply(
+    engine: &Engine,
+    project: &Project,
+    plan: &Plan,
+    journal: &Journal,
+    limits: &Limits,
+    cancel: &CancellationToken,
+) -> Applied {
+    let events = engine.events(&project.name);
+    let run = Run { engine, project, plan, journal, limits, events: &events };
+    let mut applied = Applied::default();
+    let mut state = vec![Status::Pending; plan.steps.len()];
+    let mut running = FuturesUnordered::new();
+    let mut aborts: BTreeMap<usize, AbortHandle> = BTreeMap::new();
+
+    loop {
+        if !cancel.is_cancelled() {
+            while let Some(i) = next(plan, &state, limits.requests) {
+                state[i] = Status::Running;
+                let (handle, registration) = AbortHandle::new_pair();
+                aborts.insert(i, handle);
+                let step = run.step(i);
+                running.push(async move { (i, Abortable::new(step, registration).await) });
+            }
+        }
+        if running.is_empty() {
+            break;
+        }
+        let finished = tokio::select! {
+            finished = running.next() => finished,
+            () = cancel.cancelled(), if !applied.interrupted => {
+                applied.interrupted = true;
+                // requests under way finish; waiting is pointless now
+                for (i, abort) in aborts.iter().filter(|(i, _)| plan.steps[**i].action.is_wait()) {
+                    let _ = i;
+                    abort.abort();
+                }
+                continue;
+            }
+        };
+        let Some((i, outcome)) = finished else { break };
+        aborts.remove(&i);
+        let Ok((timing, result)) = outcome else {
+            state[i] = Status::Failed;
+            continue;
+        };
+        applied.timings.push(timing);
+        match result {
+            Ok(done) => {
+                state[i] = Status::Done;
+                run.record(i, done, &mut applied);
+            }
+            Err(reason) => {
+                state[i] = Status::Failed;
+                run.fail(i, reason, &mut state, &aborts, &mut applied).await;
+            }
+        }
+    }
+    applied
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Pending,
+    Running,
+    Done,
+    Failed,
+}
+
+/// The heaviest step that may begin now; requests are limited, waits are not.
+fn next(plan: &Plan, state: &[Status], requests: usize) -> Option<usize> {
+    let busy = (0..state.len())
+        .filter(|&i| state[i] == Status::Running && !plan.steps[i].action.is_wait())
+        .count();
+    (0..state.len())
+        .filter(|&i| state[i] == Status::Pending)
+        .filter(|&i| plan.steps[i].action.is_wait() || busy < requests)
+        .filter(|&i| plan.steps[i].after.iter().all(|&before| state[before] == Status::Done))
+        .max_by_key(|&i| (plan.steps[i].weight, std::cmp::Reverse(i)))
+}
+
+struct Run<'a> {
+    engine: &'a Engine,
+    project: &'a Project,
+    plan: &'a Plan,
+    journal: &'a Journal,
+    limits: &'a Limits,
+    events: &'a Events,
+}
+
+impl Run<'_> {
+    async fn step(&self, i: usize) -> (Timing, Result<Done, Reason>) {
+        let step = &self.plan.steps[i];
+        let (began, clock) = (self.journal.elapsed(), Instant::now());
+        self.announce(step);
+        let result = self.perform(&step.action).await;
+        (Timing { what: step.action.to_string(), began, took: clock.elapsed() }, result)
+    }
+
+    async fn perform(&self, action: &Action) -> Result<Done, Reason> {
+        let engine = self.engine;
+        let request = match action {
+            Action::CreateNetwork { key, .. } => match self.project.networks.get(key) {
+                Some(network) => engine.create_network(network, labels::of_network(self.project, key, network)).await,
+                None => Ok(()),
+            },
+            Action::CreateVolume { key, labels: extra, .. } => match self.project.volumes.get(key) {
+                Some(volume) => engine.create_volume(volume, labels::of_volume(self.project, key, volume, extra)).await,
+                None => Ok(()),
+            },
+            Action::CreateContainer { service, name, image, inherit } => {
+                let service = &self.project.services[service.as_str()];
+                let labels = labels::of_container(self.project, service, image);
+                let image = if image.id.is_empty() { &image.reference } else { &image.id };
+                engine.create_container(NewContainer { name, image, project: self.project, service, labels, inherit }).await
+            }
+            Action::CopyConfigs { service, name } => {
+                engine.copy_files(name, &self.project.services[service.as_str()].configs).await
+            }
+            Action::RenameContainer { from, to, .. } => engine.rename_container(from, to).await,
+            Action::StartContainer { name, .. } => engine.start_container(name).await,
+            Action::UnpauseContainer { name, .. } => engine.unpause_container(name).await,
+            Action::WaitReady { service, name } => {
+                let service = self.project.services.get(service);
+                let wait = Wait::new(engine, name, self.events.subscribe(), self.limits.wait);
+                return wait.until_ready(service).await.map(Done::Ready).map_err(Reason::Wait);
+            }
+            Action::WaitCompleted { name, .. } => {
+                let wait = Wait::new(engine, name, self.events.subscribe(), self.limits.wait);
+                return wait.until_completed().await.map(Done::Ready).map_err(Reason::Wait);
+            }
+            Action::StopContainer { name, .. } => match engine.stop_container(name).await {
+                Ok(true) => return Ok(Done::Killed),
+                other => other.map(|_| ()),
+            },
+            Action::RemoveContainer { name, .. } => engine.remove_container(name).await,
+            Action::RemoveNetwork { name } => match engine.remove_network(name).await {
+                Ok(Some(users)) => return Ok(Done::Kept(users)),
+                other => other.map(|_| ()),
+            },
+            Action::RemoveVolume { name } => engine.remove_volume(name).await,
+        };
+        request.map(|()| Done::Nothing).map_err(Reason::Request)
+    }
+
+    /// Tells that a step begins.
+    fn announce(&self, step: &Step) {
+        let word = match &step.action {
+            Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::CreateContainer { .. } => "creating",
+            Action::CopyConfigs { .. } | Action::RenameContainer { .. } => "configuring",
+            Action::StartContainer { .. } | Action::UnpauseContainer { .. } => "starting",
+            Action::WaitReady { .. } | Action::WaitCompleted { .. } => "waiting",
+            Action::StopContainer { .. } => "stopping",
+            Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } => "removing",
+        };
+        let because = (!step.action.is_wait()).then(|| step.because.clone());
+        self.tell(&step.action, Phase::Doing(word), because);
+    }
+
+    /// Tells and keeps what a step gave.
+    fn record(&self, i: usize, done: Done, applied: &mut Applied) {
+        let action = &self.plan.steps[i].action;
+        let is_last = !self.plan.steps.iter().skip(i + 1).any(|s| s.action.service() == action.service());
+        let end = |word| if is_last { Phase::Done(word) } else { Phase::Reached(word) };
+        match (action, done) {
+            (_, Done::Ready(readiness)) => {
+                let word = if self.plan.steps[i].because == "unchanged" { "running" } else { "ready" };
+                self.tell(action, Phase::Done(word), Some(readiness.how.clone()));
+                applied.ready.insert(action.service().unwrap_or_default().to_owned(), readiness);
+            }
+            (Action::StopContainer { name, .. }, Done::Killed) => {
+                applied.killed.push(name.clone());
+                self.tell(action, Phase::Reached("killed"), Some("did not stop within its grace period".into()));
+            }
+            (Action::RemoveNetwork { name }, Done::Kept(users)) => {
+                let note = format!("still used by {}", users.join(", "));
+                applied.kept.push((name.clone(), users));
+                self.tell(action, Phase::Warned("kept"), Some(note));
+            }
+            (Action::CreateNetwork { .. } | Action::CreateVolume { .. }, _) => {
+                self.tell(action, Phase::Done("created"), None);
+            }
+            (Action::CreateContainer { .. }, _) => self.tell(action, Phase::Reached("created"), None),
+            (Action::StartContainer { .. } | Action::UnpauseContainer { .. }, _) => self.tell(action, end("started"), None),
+            (Action::StopContainer { .. }, _) => self.tell(action, end("stopped"), None),
+            (Action::RemoveContainer { name, .. }, _) if is_last => {
+                let killed = applied.killed.contains(name);
+                let phase = if killed { Phase::Warned("killed and removed") } else { Phase::Done("removed") };
+                self.tell(action, phase, killed.then(|| "did not stop within its grace period".into()));
+            }
+            (Action::RemoveNetwork { .. } | Action::RemoveVolume { .. }, _) => {
+                self.tell(action, Phase::Done("removed"), None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps a failure, undoes a container that could not start, and calls off whatever hangs on it.
+    async fn fail(
+        &self,
+        i: usize,
+        reason: Reason,
+        state: &mut [Status],
+        aborts: &BTreeMap<usize, AbortHandle>,
+        applied: &mut Applied,
+    ) {
+        let action = self.plan.steps[i].action.clone();
+        let note = match &reason {
+            Reason::Request(error) => error.message(),
+            Reason::Wait(trouble) => trouble.summary(),
+        };
+        self.tell(&action, Phase::Failed("failed"), Some(note));
+        let mut log = Vec::new();
+        if let (Action::WaitReady { name, .. } | Action::WaitCompleted { name, .. }, _) = (&action, &reason) {
+            log = self.engine.last_lines(name, 20).await;
+        }
+        if let Action::StartContainer { service, name } = &action {
+            let created_now = self.plan.steps.iter().any(
+                |s| matches!(&s.action, Action::CreateContainer { service: s, .. } if s == service),
+            );
+            if created_now {
+                let _ = self.engine.remove_container(name).await;
+            }
+        }
+        let culprit = action.service().unwrap_or_default().to_owned();
+        self.block(i, &culprit, state, aborts, applied);
+        applied.failures.push(StepFailure { action, reason, log });
+    }
+
+    fn block(
+        &self,
+        i: usize,
+        culprit: &str,
+        state: &mut [Status],
+        aborts: &BTreeMap<usize, AbortHandle>,
+        applied: &mut Applied,
+    ) {
+        let mut fallen = BTreeSet::from([i]);
+        for (j, step) in self.plan.steps.iter().enumerate() {
+            let hit = step.after.iter().chain(&step.doomed_by).any(|before| fallen.contains(before));
+            if !hit || matches!(state[j], Status::Done | Status::Failed) {
+                continue;
+            }
+            fallen.insert(j);
+            if let Some(abort) = aborts.get(&j).filter(|_| step.action.is_wait()) {
+                abort.abort();
+            }
+            if state[j] == Status::Pending {
+                state[j] = Status::Failed;
+            }
+            let service = step.action.service().unwrap_or_default();
+            if service != culprit && !service.is_empty() && !applied.blocked.contains_key(service) {
+                applied.blocked.insert(service.to_owned(), culprit.to_owned());
+                self.tell(&step.action, Phase::Failed("blocked"), Some(format!("by {culprit}")));
+            }
+        }
+    }
+
+    fn tell(&self, action: &Action, phase: Phase, note: Option<String>) {
+        let (kind, name) = match action {
+            Action::CreateNetwork { name, .. } | Action::RemoveNetwork { name } => (Kind::Network, name.as_str()),
+            Action::CreateVolume { name, .. } | Action::RemoveVolume { name } => (Kind::Volume, name.as_str()),
+            other => (Kind::Service, other.service().unwrap_or_default()),
+        };
+        self.journal.tell(kind, name, phase, note);
+    }
+}

@@ -1,0 +1,237 @@
+//! Where the image of a service comes from: this engine, a registry, a recipe, or this executable.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use compose::observed::{Image, LABEL_SOURCE, LABEL_VERSION, Observed};
+use compose::plan::{Chosen, Images};
+use compose::project::{Project, PullPolicy, Service};
+use futures_util::future::join_all;
+
+use crate::docker::images::{Credentials, PullError};
+use crate::docker::{Engine, Error};
+use crate::platform_image::{self, PlatformImageError};
+use crate::progress::{Journal, Kind, Phase};
+use crate::recipe::{self, Host, Recipe, RecipeError};
+
+/// Name of the recipe that is no recipe: the image is made from the executable.
+pub const PLATFORM: &str = "platform";
+
+/// Everything that images can come from.
+pub struct Supply<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// Recipes by name.
+    pub recipes: Vec<Recipe>,
+    /// The machine that builds; `Err` says what system it is when recipes cannot be built on it.
+    pub host: Result<Host, String>,
+    /// The executable that becomes the platform image.
+    pub executable: &'a Path,
+    /// Ask the registry even for what is here.
+    pub pull: bool,
+    /// Text of Docker's `config.json`, for credentials.
+    pub docker_config: Option<String>,
+    /// Who is told.
+    pub journal: &'a Journal,
+}
+
+/// Where an image will come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The engine has it.
+    Here(Chosen),
+    /// It is made from the executable, or was and has not changed.
+    Executable,
+    /// From the registry, or else from the recipe, if there is one.
+    Fetch {
+        /// The recipe that stands in.
+        recipe: Option<String>,
+    },
+    /// From the recipe: nobody publishes an image of this name.
+    Build(String),
+}
+
+/// An image that could not be had.
+#[derive(Debug)]
+pub struct Unavailable {
+    /// Services that need it.
+    pub services: Vec<String>,
+    /// Its name.
+    pub reference: String,
+    /// Why.
+    pub reason: SupplyError,
+}
+
+/// Why an image could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplyError {
+    /// The registry did not give it, and no recipe stands in.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// No registry answered, and the recipe could not be built.
+    #[error("{recipe}")]
+    Recipe {
+        /// What the registry said, if it was asked.
+        pull: Option<PullError>,
+        /// Why the recipe failed.
+        recipe: RecipeError,
+    },
+    /// The platform image could not be made.
+    #[error(transparent)]
+    Platform(#[from] PlatformImageError),
+    /// `pull_policy: never`, and the engine does not have it.
+    #[error("not there, and its pull policy is `never`")]
+    Never,
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+impl Supply<'_> {
+    /// Where the image of a service will come from; asks nobody.
+    pub fn origin(&self, observed: &Observed, service: &Service) -> Origin {
+        let recipe = service.extension.recipe.as_deref();
+        let is_ours = service.image.starts_with("banyan-local/");
+        let asked = self.pull || service.pull_policy == PullPolicy::Always;
+        let here = observed.image(&service.image);
+        if recipe == Some(PLATFORM) && is_ours && !service.image.contains(':') {
+            return Origin::Executable;
+        }
+        if let Some(image) = here.filter(|_| !asked || is_ours) {
+            return Origin::Here(chosen(&service.image, image));
+        }
+        let known = recipe.filter(|name| self.recipes.iter().any(|r| r.name == *name)).map(str::to_owned);
+        let built = known.as_deref().and_then(|name| self.built(observed, name));
+        match (known, built) {
+            (_, Some(built)) if !asked || is_ours => Origin::Here(built),
+            (Some(name), _) if is_ours => Origin::Build(name),
+            (recipe, _) => Origin::Fetch { recipe },
+        }
+    }
+
+    /// The image that a recipe has made before.
+    fn built(&self, observed: &Observed, name: &str) -> Option<Chosen> {
+        let base = &self.host.as_ref().ok()?.base;
+        let recipe = self.recipes.iter().find(|r| r.name == name)?;
+        let hash = recipe.hash(base);
+        let image = observed.images.iter().find(|i| {
+            i.labels.get(recipe::RECIPE).is_some_and(|r| r == name)
+                && i.labels.get(recipe::RECIPE_HASH).is_some_and(|h| *h == hash)
+        })?;
+        Some(chosen(image.tags.first()?, image))
+    }
+
+    /// The images of the services; each one is fetched or made once, different ones at the same time.
+    pub async fn images(
+        &self,
+        project: &Project,
+        observed: &Observed,
+        services: &[String],
+    ) -> (Images, Vec<Unavailable>) {
+        let mut wanted: BTreeMap<&str, Vec<&Service>> = BTreeMap::new();
+        for service in services.iter().filter_map(|s| project.services.get(s)) {
+            wanted.entry(&service.image).or_default().push(service);
+        }
+        let had = join_all(wanted.values().map(|users| self.image(observed, users[0]))).await;
+        let (mut images, mut unavailable) = (Images::new(), Vec::new());
+        for ((reference, users), result) in wanted.into_iter().zip(had) {
+            let services: Vec<String> = users.iter().map(|s| s.name.clone()).collect();
+            match result {
+                Ok(image) => images.extend(services.into_iter().map(|s| (s, image.clone()))),
+                Err(reason) => unavailable.push(Unavailable { services, reference: reference.to_owned(), reason }),
+            }
+        }
+        (images, unavailable)
+    }
+
+    async fn image(&self, observed: &Observed, service: &Service) -> Result<Chosen, SupplyError> {
+        match self.origin(observed, service) {
+            Origin::Here(chosen) if chosen.version.is_empty() => self.inspected(&chosen.reference).await,
+            Origin::Here(chosen) => Ok(chosen),
+            Origin::Executable => {
+                let tag = platform_image::ensure(self.engine, self.executable, self.journal).await?;
+                self.inspected(&tag).await
+            }
+            Origin::Build(recipe) => self.build(&recipe, None).await,
+            Origin::Fetch { .. } if service.pull_policy == PullPolicy::Never => Err(SupplyError::Never),
+            Origin::Fetch { recipe } => self.fetch(observed, service, recipe).await,
+        }
+    }
+
+    /// The image made from the executable, if it was made and the executable has not changed since.
+    pub async fn platform_image(&self, observed: &Observed) -> Option<Chosen> {
+        let tag = platform_image::find(self.engine, self.executable).await.ok()??;
+        observed.image(&tag).map(|image| chosen(&tag, image))
+    }
+
+    /// The same image, with its version asked for when the list did not tell it.
+    pub async fn with_version(&self, image: Chosen) -> Option<Chosen> {
+        if image.version.is_empty() { self.inspected(&image.reference).await.ok() } else { Some(image) }
+    }
+
+    async fn fetch(&self, observed: &Observed, service: &Service, recipe: Option<String>) -> Result<Chosen, SupplyError> {
+        let reference = &service.image;
+        let credentials = self.docker_config.as_deref().and_then(|c| Credentials::from_config(c, reference));
+        let Err(error) = self.engine.pull(reference, credentials.as_ref(), self.journal).await else {
+            self.journal.tell(Kind::Image, reference, Phase::Done("pulled"), None);
+            return self.inspected(reference).await;
+        };
+        let unanswered = matches!(error, PullError::NoRegistry { .. });
+        // asked to pull, but nobody answers: what is here is better than nothing
+        if let Some(image) = observed.image(reference).filter(|_| unanswered) {
+            self.journal.tell(Kind::Image, reference, Phase::Warned("kept"), Some("no registry answers".into()));
+            return Ok(chosen(reference, image));
+        }
+        match recipe {
+            Some(recipe) if unanswered => {
+                let note = format!("no registry answers; recipe {recipe} stands in");
+                self.journal.tell(Kind::Image, reference, Phase::Warned("replaced"), Some(note));
+                if let Some(built) = self.built(observed, &recipe) {
+                    return Ok(built);
+                }
+                self.build(&recipe, Some(error)).await
+            }
+            _ => {
+                self.journal.tell(Kind::Image, reference, Phase::Failed("unavailable"), None);
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn build(&self, name: &str, pull: Option<PullError>) -> Result<Chosen, SupplyError> {
+        let recipe = self.recipes.iter().find(|r| r.name == name).expect("only known recipes are chosen");
+        let built = match &self.host {
+            Ok(host) => recipe::build(self.engine, recipe, host, self.journal).await,
+            Err(found) => Err(RecipeError::UnsupportedHost { found: found.clone() }),
+        };
+        match built {
+            Ok(built) => Ok(Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version }),
+            Err(recipe) => {
+                self.journal.tell(Kind::Image, &format!("banyan-local/{name}"), Phase::Failed("failed"), Some(recipe.to_string()));
+                Err(SupplyError::Recipe { pull, recipe })
+            }
+        }
+    }
+
+    /// The image with the version that only an inspection shows.
+    async fn inspected(&self, reference: &str) -> Result<Chosen, SupplyError> {
+        let detail = self.engine.image(reference).await?.ok_or(SupplyError::Never)?;
+        Ok(Chosen {
+            reference: reference.to_owned(),
+            id: detail.id.clone(),
+            source: detail.source().unwrap_or("image").to_owned(),
+            version: detail.version().to_owned(),
+        })
+    }
+}
+
+/// What the list of images tells; the version of an image of somebody else takes an inspection.
+fn chosen(reference: &str, image: &Image) -> Chosen {
+    let label = |name: &str| image.labels.get(name).cloned();
+    Chosen {
+        reference: reference.to_owned(),
+        id: image.id.clone(),
+        source: label(LABEL_SOURCE).unwrap_or_else(|| "image".to_owned()),
+        version: label(LABEL_VERSION).unwrap_or_default(),
+    }
+}

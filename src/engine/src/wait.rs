@@ -1,0 +1,399 @@
+//! Waiting until a service is ready: by its own protocol, by its check, or by a short watch.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use compose::project::{Healthcheck, Service};
+use tokio::sync::broadcast::Receiver;
+
+use crate::docker::containers::Detail;
+use crate::docker::events::Event;
+use crate::docker::{Engine, Error};
+use crate::probe::Probe;
+
+/// Between two questions in a service's own protocol.
+const PROBE_PAUSE: Duration = Duration::from_millis(15);
+/// The longest that one question may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// Between two looks at the container's state: events come first, this is for those that are lost.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+/// Back-off of a check by exec.
+const CHECK_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+/// How long a service without any check is watched.
+const WATCH: Duration = Duration::from_secs(2);
+/// Restarts within one wait after which a service counts as crashing.
+const CRASHES: usize = 3;
+/// Probe results that a failure report shows.
+const KEPT_PROBES: usize = 3;
+
+/// How it was found that a service is ready.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// `SQL answered in 0.6 ms` …
+    pub how: String,
+    /// What the server says of itself.
+    pub version: Option<String>,
+}
+
+/// Why a service did not become ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// Its container ended.
+    Exited,
+    /// Its container ended again and again.
+    CrashLoop,
+    /// The time was over.
+    TimedOut,
+    /// There is no such container any more.
+    Gone,
+}
+
+/// What is known about a wait that failed.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// Why.
+    pub cause: Cause,
+    /// What was asked: `SQL at 127.0.0.1:55432`.
+    pub waited_for: String,
+    /// How long.
+    pub waited: Duration,
+    /// The last answers, oldest first.
+    pub probes: Vec<String>,
+    /// The container at that moment.
+    pub detail: Detail,
+}
+
+/// How to find out whether a service is ready.
+enum Method {
+    Protocol(Probe),
+    Check(Healthcheck),
+    Watch,
+}
+
+/// One wait for one service.
+pub struct Wait<'a> {
+    engine: &'a Engine,
+    name: &'a str,
+    events: Receiver<Event>,
+    deadline: Instant,
+    began: Instant,
+    deaths: usize,
+    probes: VecDeque<String>,
+    waited_for: String,
+}
+
+impl<'a> Wait<'a> {
+    /// A wait for container `name` that ends after `limit`.
+    pub fn new(engine: &'a Engine, name: &'a str, events: Receiver<Event>, limit: Duration) -> Self {
+        let began = Instant::now();
+        let waited_for = "its container".to_owned();
+        Self { engine, name, events, deadline: began + limit, began, deaths: 0, probes: VecDeque::new(), waited_for }
+    }
+
+    /// Until the service answers, or it is certain that it will not.
+    pub async fn until_ready(mut self, service: Option<&Service>) -> Result<Readiness, Box<Trouble>> {
+        let detail = self.look().await?;
+        if let Some(done) = finished_well(&detail) {
+            return Ok(done);
+        }
+        if !detail.running {
+            self.judge_death(&detail)?;
+        }
+        let method = method(self.engine, service, &detail);
+        self.waited_for = match &method {
+            Method::Protocol(probe) => probe.describe(),
+            Method::Check(check) => format!("its health check ({})", check.test.join(" ")),
+            Method::Watch => format!("{} s without a restart", WATCH.as_secs()),
+        };
+        match method {
+            Method::Protocol(probe) => self.by_protocol(probe).await,
+            Method::Check(check) => self.by_check(&check).await,
+            Method::Watch => self.by_watch().await,
+        }
+    }
+
+    /// Until the container ended with 0.
+    pub async fn until_completed(mut self) -> Result<Readiness, Box<Trouble>> {
+        self.waited_for = "its end with exit code 0".to_owned();
+        loop {
+            let detail = self.look().await?;
+            if !detail.running && !detail.restarting && detail.state == "exited" {
+                if detail.exit_code == 0 {
+                    return Ok(Readiness { how: "ended with 0".to_owned(), version: None });
+                }
+                return Err(self.trouble(Cause::Exited, detail));
+            }
+            self.pause(LOOK_PAUSE).await?;
+        }
+    }
+
+    async fn by_protocol(mut self, probe: Probe) -> Result<Readiness, Box<Trouble>> {
+        let mut looked = Instant::now();
+        loop {
+            let limit = PROBE_LIMIT.min(self.deadline.saturating_duration_since(Instant::now())).max(PROBE_PAUSE);
+            let asked = tokio::select! {
+                asked = probe.ask(limit) => asked,
+                died = died(&mut self.events, self.name) => Err(died),
+            };
+            match asked {
+                Ok(answer) => {
+                    return Ok(Readiness { how: probe.answered(&answer), version: answer.version });
+                }
+                Err(message) => self.remember(message),
+            }
+            if self.pause(PROBE_PAUSE).await? || looked.elapsed() > LOOK_PAUSE {
+                looked = Instant::now();
+                self.check_alive().await?;
+            }
+        }
+    }
+
+    async fn by_check(mut self, check: &Healthcheck) -> Result<Readiness, Box<Trouble>> {
+        let command = check_command(check);
+        let limit = check.timeout.unwrap_or(Duration::from_secs(30));
+        let mut pause = check.start_interval.unwrap_or(CHECK_PAUSE.0);
+        loop {
+            match self.engine.exec(self.name, &command, limit).await {
+                Ok(Some(ended)) if ended.code == 0 => {
+                    return Ok(Readiness { how: "health check passed".to_owned(), version: None });
+                }
+                Ok(Some(ended)) => self.remember(format!("exit code {}: {}", ended.code, ended.output)),
+                Ok(None) => self.remember(format!("the check took longer than {} s", limit.as_secs())),
+                Err(error) => self.remember(error.message()),
+            }
+            self.pause(pause).await?;
+            let detail = self.check_alive().await?;
+            if detail.health.as_deref() == Some("healthy") {
+                return Ok(Readiness { how: "healthy (engine)".to_owned(), version: None });
+            }
+            if check.start_interval.is_none() {
+                pause = (pause * 2).min(CHECK_PAUSE.1);
+            }
+        }
+    }
+
+    async fn by_watch(mut self) -> Result<Readiness, Box<Trouble>> {
+        let until = Instant::now() + WATCH;
+        while Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            self.pause(left.min(LOOK_PAUSE)).await?;
+            let detail = self.look().await?;
+            if let Some(done) = finished_well(&detail) {
+                return Ok(done);
+            }
+            if detail.restarts > 0 && !detail.running {
+                return Err(self.trouble(Cause::CrashLoop, detail));
+            }
+            if !detail.running {
+                self.judge_death(&detail)?;
+            }
+        }
+        Ok(Readiness { how: format!("ran for {} s (it has no check)", WATCH.as_secs()), version: None })
+    }
+
+    /// Pauses, or less when the container dies (then true); an error when the time is over.
+    async fn pause(&mut self, pause: Duration) -> Result<bool, Box<Trouble>> {
+        let woken = tokio::select! {
+            () = tokio::time::sleep(pause) => false,
+            message = died(&mut self.events, self.name) => {
+                self.remember(message);
+                true
+            }
+        };
+        if Instant::now() < self.deadline {
+            return Ok(woken);
+        }
+        let detail = self.engine.inspect(self.name).await.unwrap_or_default();
+        Err(self.trouble(Cause::TimedOut, detail))
+    }
+
+    /// The container's state; an error when it is dead for good.
+    async fn check_alive(&mut self) -> Result<Detail, Box<Trouble>> {
+        let detail = self.look().await?;
+        if !detail.running {
+            self.judge_death(&detail)?;
+        }
+        if usize::try_from(detail.restarts).unwrap_or(0) >= CRASHES && self.deaths > 0 {
+            return Err(self.trouble(Cause::CrashLoop, detail));
+        }
+        Ok(detail)
+    }
+
+    /// A container that ended comes back only if the engine restarts it, and not too often.
+    fn judge_death(&mut self, detail: &Detail) -> Result<(), Box<Trouble>> {
+        self.deaths += 1;
+        let cannot_run = matches!(detail.exit_code, 125..=127);
+        if !detail.restart_always || cannot_run {
+            return Err(self.trouble(Cause::Exited, detail.clone()));
+        }
+        if self.deaths >= CRASHES {
+            return Err(self.trouble(Cause::CrashLoop, detail.clone()));
+        }
+        Ok(())
+    }
+
+    /// One inspection. An engine that does not answer now may answer later, until the time is over.
+    async fn look(&mut self) -> Result<Detail, Box<Trouble>> {
+        loop {
+            match self.engine.inspect(self.name).await {
+                Ok(detail) => return Ok(detail),
+                Err(Error::Refused { status: 404, .. }) => return Err(self.trouble(Cause::Gone, Detail::default())),
+                Err(error) if Instant::now() >= self.deadline => {
+                    self.remember(error.to_string());
+                    return Err(self.trouble(Cause::TimedOut, Detail::default()));
+                }
+                Err(error) => self.remember(error.to_string()),
+            }
+            tokio::time::sleep(CHECK_PAUSE.0).await;
+        }
+    }
+
+    fn remember(&mut self, message: String) {
+        if self.probes.back() == Some(&message) {
+            return;
+        }
+        if self.probes.len() == KEPT_PROBES {
+            self.probes.pop_front();
+        }
+        self.probes.push_back(message);
+    }
+
+    fn trouble(&self, cause: Cause, detail: Detail) -> Box<Trouble> {
+        let probes = if self.probes.is_empty() { detail.health_log.clone() } else { self.probes.iter().cloned().collect() };
+        Box::new(Trouble { cause, waited_for: self.waited_for.clone(), waited: self.began.elapsed(), probes, detail })
+    }
+}
+
+/// A container that is not restarted and ended with 0 has done its work.
+fn finished_well(detail: &Detail) -> Option<Readiness> {
+    let finished = detail.state == "exited" && detail.exit_code == 0 && !detail.restart_always;
+    finished.then(|| Readiness { how: "ended with 0".to_owned(), version: None })
+}
+
+/// Returns when the container died.
+async fn died(events: &mut Receiver<Event>, name: &str) -> String {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        match events.recv().await {
+            Ok(event) if event.container == name && matches!(event.action.as_str(), "die" | "oom") => {
+                return format!("the container's main process ended ({})", event.action);
+            }
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return "missed some of the engine's events".to_owned(),
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+fn method(engine: &Engine, service: Option<&Service>, detail: &Detail) -> Method {
+    if let Some(probe) = service.and_then(|s| probe(engine, s, detail)) {
+        return Method::Protocol(probe);
+    }
+    match &detail.healthcheck {
+        Some(check) if !check.is_disabled() => Method::Check(check.clone()),
+        _ => Method::Watch,
+    }
+}
+
+/// The probe of a service, if its port can be reached from here: published, or by the container's own address.
+pub fn probe(engine: &Engine, service: &Service, detail: &Detail) -> Option<Probe> {
+    let ready = service.extension.ready.clone()?;
+    if !engine.is_local() {
+        return None;
+    }
+    let (host, port) = match detail.published.get(&ready.port) {
+        Some((ip, port)) => (reachable(ip), *port),
+        None if cfg!(target_os = "linux") && !detail.address.is_empty() => (detail.address.clone(), ready.port),
+        None => return None,
+    };
+    Some(Probe { ready, host, port })
+}
+
+/// A wildcard address is reached over loopback.
+fn reachable(ip: &str) -> String {
+    match ip {
+        "" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+impl Trouble {
+    /// One line: state, exit code and its meaning.
+    pub fn summary(&self) -> String {
+        let seconds = self.waited.as_secs_f64();
+        match self.cause {
+            Cause::Exited => format!("exited with code {} ({})", self.detail.exit_code, self.meaning()),
+            Cause::CrashLoop => {
+                format!("crashes again and again: last exit code {} ({})", self.detail.exit_code, self.meaning())
+            }
+            Cause::TimedOut => format!("not ready after {seconds:.0} s; waited for {}", self.waited_for),
+            Cause::Gone => "its container was removed by somebody else".to_owned(),
+        }
+    }
+
+    /// What the exit code usually means.
+    pub fn meaning(&self) -> &'static str {
+        if self.detail.oom_killed {
+            return "killed by the kernel: out of memory, raise its memory limit";
+        }
+        match self.detail.exit_code {
+            0 => "ended without an error, though it should go on running",
+            125 => "the engine could not run it",
+            126 => "the command cannot be executed",
+            127 => "the command was not found in the image",
+            134 => "aborted",
+            137 => "killed by SIGKILL",
+            139 => "segmentation fault",
+            143 => "ended by SIGTERM",
+            _ => "an error of the program; see its log",
+        }
+    }
+}
+
+/// What a service answered to one question.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// `SQL answered in 0.6 ms`
+    pub how: String,
+    /// How long it took.
+    pub latency: Option<Duration>,
+    /// What the server says of itself.
+    pub version: Option<String>,
+}
+
+/// Asks a service once: in its own protocol, or else by its check.
+pub async fn ask(engine: &Engine, service: &Service, name: &str, limit: Duration) -> Result<Answered, String> {
+    let detail = engine.inspect(name).await.map_err(|e| e.message())?;
+    if !detail.running {
+        return Err(format!("its container is {}", detail.state));
+    }
+    match method(engine, Some(service), &detail) {
+        Method::Protocol(probe) => {
+            let answer = probe.ask(limit).await?;
+            Ok(Answered { how: probe.answered(&answer), latency: Some(answer.latency), version: answer.version })
+        }
+        Method::Check(check) => {
+            let began = Instant::now();
+            let ended = engine.exec(name, &check_command(&check), check.timeout.unwrap_or(limit)).await;
+            match ended.map_err(|e| e.message())? {
+                Some(ended) if ended.code == 0 => {
+                    Ok(Answered { how: "health check passed".to_owned(), latency: Some(began.elapsed()), version: None })
+                }
+                Some(ended) => Err(format!("health check: exit code {}: {}", ended.code, ended.output)),
+                None => Err("health check: no end within its time".to_owned()),
+            }
+        }
+        Method::Watch => Ok(Answered { how: "runs (it has no check)".to_owned(), latency: None, version: None }),
+    }
+}
+
+/// The command line of a check.
+fn check_command(check: &Healthcheck) -> Vec<String> {
+    match check.test.split_first() {
+        Some((kind, rest)) if kind == "CMD-SHELL" => {
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), rest.first().cloned().unwrap_or_default()]
+        }
+        Some((_, rest)) => rest.to_vec(),
+        None => Vec::new(),
+    }
+}
