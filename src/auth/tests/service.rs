@@ -22,11 +22,7 @@ async fn names_the_stores_it_misses_and_recovers() {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let settings = Settings::read(&env).ok().unwrap();
-    let service = tokio::spawn(auth::run(
-        listener,
-        settings,
-        stop.clone().cancelled_owned(),
-    ));
+    let service = tokio::spawn(auth::run(listener, settings, stop.clone().cancelled_owned()));
 
     until_health(address, 200, &[]).await;
     let health = ask(address, "GET /health").await.unwrap().json();

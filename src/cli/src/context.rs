@@ -44,8 +44,10 @@ pub struct Context {
 impl Context {
     /// Reads the outside world.
     pub fn new(global: Global, verbose: bool) -> Result<Self, Failure> {
-        let folder = std::env::current_dir()
-            .map_err(|e| Failure::new(Exit::Other, 3, format!("cannot tell the current folder: {e}")).hint("change into a folder that exists"))?;
+        let folder = std::env::current_dir().map_err(|e| {
+            Failure::new(Exit::Other, 3, format!("cannot tell the current folder: {e}"))
+                .hint("change into a folder that exists")
+        })?;
         let executable = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Other, 3, format!("cannot tell the path of this executable: {e}")))?;
         let terminal = Facts::read();
@@ -54,8 +56,20 @@ impl Context {
         let style = terminal.style(global.color, Stream::Out);
         let journal = Journal::new(screen.clone());
         // a variable that is not UTF-8 cannot be meant for us
-        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        Ok(Self { global, verbose, env, terminal, style, screen, journal, executable, cancel: CancellationToken::new(), folder })
+        let env =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        Ok(Self {
+            global,
+            verbose,
+            env,
+            terminal,
+            style,
+            screen,
+            journal,
+            executable,
+            cancel: CancellationToken::new(),
+            folder,
+        })
     }
 
     /// Finds and loads the project.
@@ -76,9 +90,18 @@ impl Context {
 
     /// Connects to the engine.
     pub async fn engine(&self) -> Result<Engine, Failure> {
-        let engine = self.try_engine().await.map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))?;
+        let engine = self
+            .try_engine()
+            .await
+            .map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))?;
         if self.verbose {
-            self.note(&format!("engine: {} {} at {} ({})", engine.product(), engine.version(), engine.endpoint(), engine.source()));
+            self.note(&format!(
+                "engine: {} {} at {} ({})",
+                engine.product(),
+                engine.version(),
+                engine.endpoint(),
+                engine.source()
+            ));
         }
         Ok(engine)
     }
@@ -120,7 +143,8 @@ impl Context {
         use std::io::Write;
         let _ = self.screen_aside(|| {
             let mut out = std::io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })?;
+            out.write_all(text.as_bytes())
+                .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })?;
             out.flush()
         });
     }
@@ -195,7 +219,8 @@ async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
             return std::future::pending().await;
         };
         tokio::select! {

@@ -118,8 +118,9 @@ impl From<Error> for Failure {
         match &error {
             Error::Transport { .. } => Self::new(Exit::Docker, 2, error.to_string())
                 .hint("the engine stopped answering; look at its log, then type the same command again"),
-            e if e.message().contains("no space left on device") => Self::new(Exit::Start, 3, error.to_string())
-                .hint("the engine's disk is full; `docker system df` shows what takes it, `docker system prune` frees some"),
+            e if e.message().contains("no space left on device") => Self::new(Exit::Start, 3, error.to_string()).hint(
+                "the engine's disk is full; `docker system df` shows what takes it, `docker system prune` frees some",
+            ),
             e if e.is_conflict() => Self::new(Exit::Conflict, 3, error.to_string()),
             _ => Self::new(Exit::Other, 1, error.to_string()),
         }

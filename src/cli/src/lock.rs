@@ -28,7 +28,9 @@ pub fn take(folder: &Path, project: &str) -> Result<Lock, Failure> {
             let _ = file.read_to_string(&mut owner);
             let owner = if owner.is_empty() { "another process".to_owned() } else { owner };
             let message = format!("another banyan works on project {project}");
-            return Err(Failure::new(Exit::Locked, 1, message).details([format!("held by: {owner}")]).hint("wait until it has ended, then type the same command again"));
+            return Err(Failure::new(Exit::Locked, 1, message)
+                .details([format!("held by: {owner}")])
+                .hint("wait until it has ended, then type the same command again"));
         }
         Err(TryLockError::Error(e)) => return Err(cannot(e)),
     }

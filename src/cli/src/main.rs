@@ -40,7 +40,11 @@ fn main() -> ExitCode {
             match result {
                 Ok(code) => ExitCode::from(code),
                 Err(failure) => {
-                    if as_json { eprintln!("{}", failure.json()) } else { eprintln!("{failure}") }
+                    if as_json {
+                        eprintln!("{}", failure.json())
+                    } else {
+                        eprintln!("{failure}")
+                    }
                     ExitCode::from(failure.exit as u8)
                 }
             }

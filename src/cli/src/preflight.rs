@@ -11,7 +11,13 @@ use crate::report::table::Table;
 use crate::trouble;
 
 /// Checks names, folders and all published ports; every clash is reported at once.
-pub fn check(context: &Context, engine: &Engine, project: &Project, observed: &Observed, services: &[String]) -> Result<(), Failure> {
+pub fn check(
+    context: &Context,
+    engine: &Engine,
+    project: &Project,
+    observed: &Observed,
+    services: &[String],
+) -> Result<(), Failure> {
     let wish = plan::Up { services: services.to_vec(), ..Default::default() };
     if let Err(refusals) = plan::up(project, observed, &wish) {
         return Err(trouble::refused(context, &refusals));
@@ -36,7 +42,12 @@ fn clash_failure(context: &Context, clashes: &[Clash]) -> Failure {
         let w = &clash.wanted;
         let other = w.variable.as_ref().map(|v| format!("{v}={}", w.host.checked_add(1000).unwrap_or(w.host - 1000)));
         free.extend(other.clone());
-        table.row([format!("{}/{}", w.host, w.protocol), w.service.clone(), clash.holder.clone(), other.unwrap_or_else(|| "change it in the file".into())]);
+        table.row([
+            format!("{}/{}", w.host, w.protocol),
+            w.service.clone(),
+            clash.holder.clone(),
+            other.unwrap_or_else(|| "change it in the file".into()),
+        ]);
     }
     let count = if clashes.len() == 1 { "a port is".to_owned() } else { format!("{} ports are", clashes.len()) };
     let mut failure = Failure::new(Exit::Conflict, 1, format!("{count} already in use; nothing was changed"))
@@ -45,5 +56,9 @@ fn clash_failure(context: &Context, clashes: &[Clash]) -> Failure {
     if free.is_empty() {
         return failure.hint("stop what holds them, or change the ports in the compose file");
     }
-    failure.hint(format!("stop what holds them, or choose other ports: {} {}", free.join(" "), context.pasteable(&["up"])))
+    failure.hint(format!(
+        "stop what holds them, or choose other ports: {} {}",
+        free.join(" "),
+        context.pasteable(&["up"])
+    ))
 }

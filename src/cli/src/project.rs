@@ -192,9 +192,15 @@ fn manifest_files(manifest: &Path) -> Result<Vec<PathBuf>, Failure> {
     let text = std::fs::read_to_string(manifest)
         .map_err(|e| Failure::new(Exit::Config, 3, format!("cannot read {}: {e}", manifest.display())))?;
     let parsed: Manifest = serde_yaml::from_str(&text).map_err(|e| {
-        let place = e.location().map(|l| compose::problem::Place { file: manifest.to_owned(), line: l.line(), column: l.column() });
-        let mut problem = Problem::new(e.to_string()).hint("banyan.yaml has two keys: `compose` (a list of files) and `services` (name: folder)");
-        problem.source_line = place.as_ref().and_then(|p| text.lines().nth(p.line.saturating_sub(1))).map(str::to_owned);
+        let place = e.location().map(|l| compose::problem::Place {
+            file: manifest.to_owned(),
+            line: l.line(),
+            column: l.column(),
+        });
+        let mut problem = Problem::new(e.to_string())
+            .hint("banyan.yaml has two keys: `compose` (a list of files) and `services` (name: folder)");
+        problem.source_line =
+            place.as_ref().and_then(|p| text.lines().nth(p.line.saturating_sub(1))).map(str::to_owned);
         problem.place = place;
         Failure::problems(&[problem])
     })?;
@@ -206,11 +212,17 @@ fn manifest_files(manifest: &Path) -> Result<Vec<PathBuf>, Failure> {
         if file.is_file() {
             files.push(file);
         } else {
-            problems.push(Problem::new(format!("{}: service `{name}`: there is no {}", manifest.display(), file.display())).hint("correct the folder, or take the service out"));
+            problems.push(
+                Problem::new(format!("{}: service `{name}`: there is no {}", manifest.display(), file.display()))
+                    .hint("correct the folder, or take the service out"),
+            );
         }
     }
     if files.is_empty() && problems.is_empty() {
-        problems.push(Problem::new(format!("{}: `compose` names no file", manifest.display())).hint("write `compose: [docker-compose.yml]`"));
+        problems.push(
+            Problem::new(format!("{}: `compose` names no file", manifest.display()))
+                .hint("write `compose: [docker-compose.yml]`"),
+        );
     }
     if problems.is_empty() { Ok(files) } else { Err(Failure::problems(&problems)) }
 }
@@ -220,7 +232,9 @@ fn list(files: &[PathBuf]) -> String {
 }
 
 fn check_instance_name(name: &str) -> Result<(), Failure> {
-    let fits = !name.is_empty() && name.len() <= 30 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let fits = !name.is_empty()
+        && name.len() <= 30
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if fits && name != "default" && !name.starts_with('-') {
         return Ok(());
     }
@@ -270,20 +284,43 @@ fn isolated(first: &Project, second: &Project) -> Result<(), Failure> {
     for (name, service) in &second.services {
         let Some(original) = first.services.get(name) else { continue };
         if service.named && service.container_name == original.container_name {
-            problems.push(Problem::new(format!("service `{name}`: container_name `{}` is the same in every instance", service.container_name)).hint("write ${COMPOSE_PROJECT_NAME} in it"));
+            problems.push(
+                Problem::new(format!(
+                    "service `{name}`: container_name `{}` is the same in every instance",
+                    service.container_name
+                ))
+                .hint("write ${COMPOSE_PROJECT_NAME} in it"),
+            );
         }
         for port in service.ports.iter().filter(|p| p.host.is_some_and(|h| h != 0) && original.ports.contains(p)) {
-            problems.push(Problem::new(format!("service `{name}`: host port {} is the same in every instance", port.host.unwrap_or(0))).hint(format!("write a variable: \"${{{}_PORT:-{}}}:{}\"", name.to_uppercase().replace('-', "_"), port.host.unwrap_or(0), port.container)));
+            problems.push(
+                Problem::new(format!(
+                    "service `{name}`: host port {} is the same in every instance",
+                    port.host.unwrap_or(0)
+                ))
+                .hint(format!(
+                    "write a variable: \"${{{}_PORT:-{}}}:{}\"",
+                    name.to_uppercase().replace('-', "_"),
+                    port.host.unwrap_or(0),
+                    port.container
+                )),
+            );
         }
     }
     for (key, volume) in second.volumes.iter().filter(|(_, v)| !v.external) {
         if first.volumes.get(key).is_some_and(|v| v.name == volume.name) {
-            problems.push(Problem::new(format!("volume `{key}`: its name `{}` is the same in every instance", volume.name)).hint("write ${COMPOSE_PROJECT_NAME} in it"));
+            problems.push(
+                Problem::new(format!("volume `{key}`: its name `{}` is the same in every instance", volume.name))
+                    .hint("write ${COMPOSE_PROJECT_NAME} in it"),
+            );
         }
     }
     for (key, network) in second.networks.iter().filter(|(_, n)| !n.external) {
         if first.networks.get(key).is_some_and(|n| n.name == network.name) {
-            problems.push(Problem::new(format!("network `{key}`: its name `{}` is the same in every instance", network.name)).hint("write ${COMPOSE_PROJECT_NAME} in it"));
+            problems.push(
+                Problem::new(format!("network `{key}`: its name `{}` is the same in every instance", network.name))
+                    .hint("write ${COMPOSE_PROJECT_NAME} in it"),
+            );
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::problems(&problems)) }

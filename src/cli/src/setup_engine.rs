@@ -20,7 +20,10 @@ pub async fn engine(context: &Context, args: &UpArgs) -> Result<Engine, Failure>
         }
         Err(error) => error,
     };
-    let wanted = args.setup || (!unreachable.explicit && !args.dry_run && context.ask("No Docker engine answers. Install and start one now?") == Some(true));
+    let wanted = args.setup
+        || (!unreachable.explicit
+            && !args.dry_run
+            && context.ask("No Docker engine answers. Install and start one now?") == Some(true));
     if !wanted {
         return Err(Failure::unreachable(&unreachable, &context.pasteable(&["up", "--setup"])));
     }
@@ -28,6 +31,7 @@ pub async fn engine(context: &Context, args: &UpArgs) -> Result<Engine, Failure>
         Outcome::Ready(engine) => Ok(*engine),
         Outcome::Handover(handover) => {
             context.screen.finish();
+            context.note(&handover.notice());
             Err(failure(handover.exec()))
         }
     }

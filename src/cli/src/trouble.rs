@@ -18,21 +18,39 @@ use crate::failure::{Exit, Failure};
 pub fn refused(context: &Context, refusals: &[Refusal]) -> Failure {
     let first = &refusals[0];
     let failure = match first {
-        Refusal::OtherOrigin { origin } => {
-            Failure::new(Exit::Conflict, 4, format!("a project of this name runs already, from another folder: {}", origin.display()))
-                .hint(format!("take that one down first: {}\nor bring this one up beside it: {}", context.pasteable(&["down"]), context.pasteable(&["--instance", "NAME", "up"])))
-        }
+        Refusal::OtherOrigin { origin } => Failure::new(
+            Exit::Conflict,
+            4,
+            format!("a project of this name runs already, from another folder: {}", origin.display()),
+        )
+        .hint(format!(
+            "take that one down first: {}\nor bring this one up beside it: {}",
+            context.pasteable(&["down"]),
+            context.pasteable(&["--instance", "NAME", "up"])
+        )),
         Refusal::NameTaken { service, name, project } => {
             let whose = project.as_ref().map_or("no project".to_owned(), |p| format!("project {p}"));
-            Failure::new(Exit::Conflict, 2, format!("service `{service}` needs the container name {name}, which is taken"))
-                .details([format!("held by: a container of {whose}")])
-                .hint(format!("remove it: docker rm -f {name}\nor bring this project up under other names: {}", context.pasteable(&["--instance", "NAME", "up"])))
+            Failure::new(
+                Exit::Conflict,
+                2,
+                format!("service `{service}` needs the container name {name}, which is taken"),
+            )
+            .details([format!("held by: a container of {whose}")])
+            .hint(format!(
+                "remove it: docker rm -f {name}\nor bring this project up under other names: {}",
+                context.pasteable(&["--instance", "NAME", "up"])
+            ))
         }
-        Refusal::VolumeMismatch { service, volume, has, wants } => {
-            Failure::new(Exit::Refused, 1, format!("volume {volume} was made by another server than `{service}` would be now; nothing was changed"))
-                .details([format!("data made by: {} ({})", has.1, has.0), format!("would be opened by: {} ({})", wants.1, wants.0)])
-                .hint(conversion(context, service, volume))
-        }
+        Refusal::VolumeMismatch { service, volume, has, wants } => Failure::new(
+            Exit::Refused,
+            1,
+            format!("volume {volume} was made by another server than `{service}` would be now; nothing was changed"),
+        )
+        .details([
+            format!("data made by: {} ({})", has.1, has.0),
+            format!("would be opened by: {} ({})", wants.1, wants.0),
+        ])
+        .hint(conversion(context, service, volume)),
     };
     let more = refusals.iter().skip(1).map(|r| format!("also: {r:?}"));
     failure.details(more.collect::<Vec<_>>())
@@ -41,17 +59,25 @@ pub fn refused(context: &Context, refusals: &[Refusal]) -> Failure {
 fn conversion(context: &Context, service: &str, volume: &str) -> String {
     let reset = context.pasteable(&["reset", service]);
     if service == "postgres" {
-        return format!("to convert: start the old image again (POSTGRES_IMAGE=…), `docker exec … pg_dumpall -U actor_user > all.sql`, then {reset}, then load the file with psql\nto start empty: {reset}");
+        return format!(
+            "to convert: start the old image again (POSTGRES_IMAGE=…), `docker exec … pg_dumpall -U actor_user > all.sql`, then {reset}, then load the file with psql\nto start empty: {reset}"
+        );
     }
-    format!("to keep the data, run the image that made it (set the image variable of `{service}`); to start empty, deleting {volume}: {reset}")
+    format!(
+        "to keep the data, run the image that made it (set the image variable of `{service}`); to start empty, deleting {volume}: {reset}"
+    )
 }
 
 /// Images that could not be had.
 pub fn images(context: &Context, unavailable: &[Unavailable]) -> Failure {
-    let mut failure = Failure::new(Exit::Image, 1, match unavailable {
-        [one] => format!("cannot get the image of {}: {}", one.services.join(", "), one.reference),
-        many => format!("cannot get {} images", many.len()),
-    });
+    let mut failure = Failure::new(
+        Exit::Image,
+        1,
+        match unavailable {
+            [one] => format!("cannot get the image of {}: {}", one.services.join(", "), one.reference),
+            many => format!("cannot get {} images", many.len()),
+        },
+    );
     let mut hint = None;
     for u in unavailable {
         let mut why = vec![format!("{} ({})", u.reference, u.services.join(", ")), format!("  {}", u.reason)];
@@ -61,7 +87,9 @@ pub fn images(context: &Context, unavailable: &[Unavailable]) -> Failure {
         failure = failure.details(why);
         hint = hint.or_else(|| image_hint(context, &u.reason, &u.reference));
     }
-    if let Some(SupplyError::Platform(PlatformImageError::NeedsLinuxExecutable { .. })) = unavailable.first().map(|u| &u.reason) {
+    if let Some(SupplyError::Platform(PlatformImageError::NeedsLinuxExecutable { .. })) =
+        unavailable.first().map(|u| &u.reason)
+    {
         failure.number = 3;
     }
     failure.hint = hint;
@@ -97,7 +125,8 @@ pub fn start(context: &Context, project: &Project, applied: &Applied) -> Option<
     let first = applied.failures.first()?;
     let mut failure = one(context, first);
     if let Some(service) = first.action.service() {
-        let blocked: Vec<&str> = applied.blocked.iter().filter(|(_, by)| *by == service).map(|(s, _)| s.as_str()).collect();
+        let blocked: Vec<&str> =
+            applied.blocked.iter().filter(|(_, by)| *by == service).map(|(s, _)| s.as_str()).collect();
         if !blocked.is_empty() {
             failure = failure.details([format!("blocked by it: {}", blocked.join(", "))]);
         }
@@ -123,17 +152,35 @@ fn one(context: &Context, failed: &StepFailure) -> Failure {
         Reason::Wait(trouble) => waited(service, trouble, &failed.log, context),
         Reason::Request(error) => {
             let text = error.message();
-            let port = ["port is already allocated", "address already in use", "ports are not available"].iter().any(|m| text.contains(m));
+            let port = ["port is already allocated", "address already in use", "ports are not available"]
+                .iter()
+                .any(|m| text.contains(m));
             if port {
-                return Failure::new(Exit::Conflict, 1, format!("cannot start `{service}`: a port of it was taken meanwhile"))
-                    .details([text, "its container was removed again".to_owned()])
-                    .hint(format!("{} lists the holder before it changes anything", context.pasteable(&["up", "--dry-run"])));
+                return Failure::new(
+                    Exit::Conflict,
+                    1,
+                    format!("cannot start `{service}`: a port of it was taken meanwhile"),
+                )
+                .details([text, "its container was removed again".to_owned()])
+                .hint(format!(
+                    "{} lists the holder before it changes anything",
+                    context.pasteable(&["up", "--dry-run"])
+                ));
             }
             let message = format!("cannot {}", failed.action);
             if text.contains("no space left on device") {
-                return Failure::new(Exit::Start, 3, format!("{message}: the engine's disk is full")).details([text]).hint("free some space: docker system prune");
+                return Failure::new(Exit::Start, 3, format!("{message}: the engine's disk is full"))
+                    .details([text])
+                    .hint("free some space: docker system prune");
             }
-            let exit = if matches!(failed.action, Action::StartContainer { .. } | Action::CreateContainer { .. } | Action::CopyConfigs { .. }) { Exit::Start } else { Exit::Other };
+            let exit = if matches!(
+                failed.action,
+                Action::StartContainer { .. } | Action::CreateContainer { .. } | Action::CopyConfigs { .. }
+            ) {
+                Exit::Start
+            } else {
+                Exit::Other
+            };
             Failure::new(exit, 2, format!("{message}: {text}"))
         }
     }
@@ -147,7 +194,12 @@ fn waited(service: &str, trouble: &Trouble, log: &[String], context: &Context) -
     let d = &trouble.detail;
     let mut lines = vec![
         format!("waited for: {} ({:.1} s)", trouble.waited_for, trouble.waited.as_secs_f64()),
-        format!("container: {}, exit code {}, restarts {}", if d.state.is_empty() { "gone" } else { &d.state }, d.exit_code, d.restarts),
+        format!(
+            "container: {}, exit code {}, restarts {}",
+            if d.state.is_empty() { "gone" } else { &d.state },
+            d.exit_code,
+            d.restarts
+        ),
     ];
     if !d.error.is_empty() {
         lines.push(format!("engine: {}", d.error));
@@ -156,7 +208,11 @@ fn waited(service: &str, trouble: &Trouble, log: &[String], context: &Context) -
     lines.extend(log.iter().map(|l| format!("log: {}", context.style.text(l))));
     let mut failure = Failure::new(exit, number, format!("service `{service}` {}", trouble.summary())).details(lines);
     if trouble.cause == Cause::TimedOut {
-        failure.hint = Some(format!("see its whole log: {}\nor wait longer: {}", context.pasteable(&["logs", service]), context.pasteable(&["up", "--wait-timeout", "10m"])));
+        failure.hint = Some(format!(
+            "see its whole log: {}\nor wait longer: {}",
+            context.pasteable(&["logs", service]),
+            context.pasteable(&["up", "--wait-timeout", "10m"])
+        ));
     }
     failure
 }

@@ -197,8 +197,7 @@ impl Observed {
 
     /// The containers of one service, the one with the wanted name first.
     pub fn of_service(&self, service: &str, wanted_name: &str) -> Vec<&Container> {
-        let mut found: Vec<_> =
-            self.containers.iter().filter(|c| c.service() == service && !c.is_one_off()).collect();
+        let mut found: Vec<_> = self.containers.iter().filter(|c| c.service() == service && !c.is_one_off()).collect();
         found.sort_by_key(|c| (c.name != wanted_name, c.state != State::Running, c.name.clone()));
         found
     }

@@ -156,9 +156,7 @@ enum Status {
 
 /// The heaviest step that may begin now; requests are limited, waits are not.
 fn next(plan: &Plan, state: &[Status], requests: usize) -> Option<usize> {
-    let busy = (0..state.len())
-        .filter(|&i| state[i] == Status::Running && !plan.steps[i].action.is_wait())
-        .count();
+    let busy = (0..state.len()).filter(|&i| state[i] == Status::Running && !plan.steps[i].action.is_wait()).count();
     (0..state.len())
         .filter(|&i| state[i] == Status::Pending)
         .filter(|&i| plan.steps[i].action.is_wait() || busy < requests)
@@ -198,8 +196,9 @@ impl Run<'_> {
             Action::CreateContainer { service, name, image, inherit } => {
                 let service = &self.project.services[service.as_str()];
                 let labels = labels::of_container(self.project, service, image);
-                let image = if image.id.is_empty() { &image.reference } else { &image.id };
-                engine.create_container(NewContainer { name, image, project: self.project, service, labels, inherit }).await
+                let new =
+                    NewContainer { name, image: &image.reference, project: self.project, service, labels, inherit };
+                engine.create_container(new).await
             }
             Action::CopyConfigs { service, name } => {
                 engine.copy_files(name, &self.project.services[service.as_str()].configs).await
@@ -268,7 +267,9 @@ impl Run<'_> {
                 self.tell(action, Phase::Done("created"), None);
             }
             (Action::CreateContainer { .. }, _) => self.tell(action, Phase::Reached("created"), None),
-            (Action::StartContainer { .. } | Action::UnpauseContainer { .. }, _) => self.tell(action, end("started"), None),
+            (Action::StartContainer { .. } | Action::UnpauseContainer { .. }, _) => {
+                self.tell(action, end("started"), None)
+            }
             (Action::StopContainer { .. }, _) => self.tell(action, end("stopped"), None),
             (Action::RemoveContainer { name, .. }, _) if is_last => {
                 let killed = applied.killed.contains(name);
@@ -302,9 +303,11 @@ impl Run<'_> {
             log = self.engine.last_lines(name, 20).await;
         }
         if let Action::StartContainer { service, name } = &action {
-            let created_now = self.plan.steps.iter().any(
-                |s| matches!(&s.action, Action::CreateContainer { service: s, .. } if s == service),
-            );
+            let created_now = self
+                .plan
+                .steps
+                .iter()
+                .any(|s| matches!(&s.action, Action::CreateContainer { service: s, .. } if s == service));
             if created_now {
                 let _ = self.engine.remove_container(name).await;
             }

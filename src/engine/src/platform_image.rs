@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-pub use elf::architecture_here;
 use elf::Elf;
+pub use elf::architecture_here;
 
 use crate::docker::images::{self, Image, Import};
 use crate::docker::{Engine, Error};

@@ -11,11 +11,8 @@ use compose::plan::Wanted;
 pub fn is_taken(wanted: &Wanted) -> bool {
     let ip = wanted.host_ip.parse::<IpAddr>().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let address = SocketAddr::new(ip, wanted.host);
-    let error = if wanted.protocol == "udp" {
-        UdpSocket::bind(address).err()
-    } else {
-        TcpListener::bind(address).err()
-    };
+    let error =
+        if wanted.protocol == "udp" { UdpSocket::bind(address).err() } else { TcpListener::bind(address).err() };
     error.is_some_and(|e| e.kind() == std::io::ErrorKind::AddrInUse)
 }
 
@@ -27,13 +24,16 @@ pub fn holder(wanted: &Wanted) -> Option<String> {
     } else {
         ["/proc/net/tcp", "/proc/net/tcp6"]
     };
-    let inode = tables.iter().find_map(|t| listening_inode(&std::fs::read_to_string(t).ok()?, wanted.host).map(str::to_owned))?;
+    let inode = tables
+        .iter()
+        .find_map(|t| listening_inode(&std::fs::read_to_string(t).ok()?, wanted.host).map(str::to_owned))?;
     let target = format!("socket:[{inode}]");
     for entry in std::fs::read_dir("/proc").ok()?.flatten() {
         let name = entry.file_name();
         let Some(pid) = name.to_str().and_then(|n| n.parse::<u32>().ok()) else { continue };
         let Ok(descriptors) = std::fs::read_dir(entry.path().join("fd")) else { continue };
-        let holds = descriptors.flatten().any(|d| std::fs::read_link(d.path()).is_ok_and(|l| l.as_os_str() == target.as_str()));
+        let holds =
+            descriptors.flatten().any(|d| std::fs::read_link(d.path()).is_ok_and(|l| l.as_os_str() == target.as_str()));
         if holds {
             let command = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
             return Some(format!("process {} (pid {pid})", command.trim()));

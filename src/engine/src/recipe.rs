@@ -113,9 +113,8 @@ impl Recipe {
     /// Out of files embedded in the executable: path, content. Scripts (`.sh`) may be executed.
     pub fn embedded(name: &str, files: &[(&str, &'static [u8])]) -> Self {
         let mode = |path: &str| if path.ends_with(".sh") { 0o755 } else { 0o644 };
-        let file = |(path, content): &(&str, &'static [u8])| {
-            ((*path).to_owned(), Bytes::from_static(content), mode(path))
-        };
+        let file =
+            |(path, content): &(&str, &'static [u8])| ((*path).to_owned(), Bytes::from_static(content), mode(path));
         Self { name: name.to_owned(), files: files.iter().map(file).collect() }
     }
 

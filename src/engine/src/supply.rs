@@ -169,7 +169,12 @@ impl Supply<'_> {
         if image.version.is_empty() { self.inspected(&image.reference).await.ok() } else { Some(image) }
     }
 
-    async fn fetch(&self, observed: &Observed, service: &Service, recipe: Option<String>) -> Result<Chosen, SupplyError> {
+    async fn fetch(
+        &self,
+        observed: &Observed,
+        service: &Service,
+        recipe: Option<String>,
+    ) -> Result<Chosen, SupplyError> {
         let reference = &service.image;
         let credentials = self.docker_config.as_deref().and_then(|c| Credentials::from_config(c, reference));
         let Err(error) = self.engine.pull(reference, credentials.as_ref(), self.journal).await else {
@@ -205,9 +210,16 @@ impl Supply<'_> {
             Err(found) => Err(RecipeError::UnsupportedHost { found: found.clone() }),
         };
         match built {
-            Ok(built) => Ok(Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version }),
+            Ok(built) => {
+                Ok(Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version })
+            }
             Err(recipe) => {
-                self.journal.tell(Kind::Image, &format!("banyan-local/{name}"), Phase::Failed("failed"), Some(recipe.to_string()));
+                self.journal.tell(
+                    Kind::Image,
+                    &format!("banyan-local/{name}"),
+                    Phase::Failed("failed"),
+                    Some(recipe.to_string()),
+                );
                 Err(SupplyError::Recipe { pull, recipe })
             }
         }

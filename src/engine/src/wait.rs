@@ -259,7 +259,8 @@ impl<'a> Wait<'a> {
     }
 
     fn trouble(&self, cause: Cause, detail: Detail) -> Box<Trouble> {
-        let probes = if self.probes.is_empty() { detail.health_log.clone() } else { self.probes.iter().cloned().collect() };
+        let probes =
+            if self.probes.is_empty() { detail.health_log.clone() } else { self.probes.iter().cloned().collect() };
         Box::new(Trouble { cause, waited_for: self.waited_for.clone(), waited: self.began.elapsed(), probes, detail })
     }
 }
@@ -376,9 +377,11 @@ pub async fn ask(engine: &Engine, service: &Service, name: &str, limit: Duration
             let began = Instant::now();
             let ended = engine.exec(name, &check_command(&check), check.timeout.unwrap_or(limit)).await;
             match ended.map_err(|e| e.message())? {
-                Some(ended) if ended.code == 0 => {
-                    Ok(Answered { how: "health check passed".to_owned(), latency: Some(began.elapsed()), version: None })
-                }
+                Some(ended) if ended.code == 0 => Ok(Answered {
+                    how: "health check passed".to_owned(),
+                    latency: Some(began.elapsed()),
+                    version: None,
+                }),
                 Some(ended) => Err(format!("health check: exit code {}: {}", ended.code, ended.output)),
                 None => Err("health check: no end within its time".to_owned()),
             }

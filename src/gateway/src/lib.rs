@@ -44,24 +44,14 @@ impl Settings {
             Addresses::default(),
         );
         let complete = || {
-            Some(Self {
-                config: config?,
-                stores: stores?,
-                discovery: discovery?,
-                auth: auth?,
-                addresses: addresses?,
-            })
+            Some(Self { config: config?, stores: stores?, discovery: discovery?, auth: auth?, addresses: addresses? })
         };
         reader.finish(complete())
     }
 
     fn parts(self) -> (Config, Vec<Dependency>, Router) {
         let mut dependencies = Vec::from(self.stores);
-        dependencies.push(Dependency::new(
-            "service-discovery",
-            Kind::Http,
-            self.discovery,
-        ));
+        dependencies.push(Dependency::new("service-discovery", Kind::Http, self.discovery));
         dependencies.push(Dependency::new("auth-service", Kind::Http, self.auth));
         let routes = addresses::routes(&self.config, self.addresses);
         (self.config, dependencies, routes)

@@ -16,15 +16,9 @@ async fn needs_its_neighbours_and_lists_the_platform() {
     let mut discovery = Fake::start(Speaks::Http).await;
     let mut auth = Fake::absent(Speaks::Http).await;
     let mut environment = stores.environment();
-    environment.push((
-        "SERVICE_DISCOVERY_URL",
-        format!("http://{}", discovery.address),
-    ));
+    environment.push(("SERVICE_DISCOVERY_URL", format!("http://{}", discovery.address)));
     environment.push(("AUTH_SERVICE_URL", format!("http://{}/", auth.address)));
-    environment.push((
-        "PUBLIC_ADDRESSES",
-        "grafana=http://127.0.0.1:5005".to_owned(),
-    ));
+    environment.push(("PUBLIC_ADDRESSES", "grafana=http://127.0.0.1:5005".to_owned()));
     let env = |name: &str| {
         let found = environment.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.clone())
@@ -33,11 +27,7 @@ async fn needs_its_neighbours_and_lists_the_platform() {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let settings = Settings::read(&env).ok().unwrap();
-    let service = tokio::spawn(gateway::run(
-        listener,
-        settings,
-        stop.clone().cancelled_owned(),
-    ));
+    let service = tokio::spawn(gateway::run(listener, settings, stop.clone().cancelled_owned()));
 
     until_health(address, 503, &["auth-service"]).await;
     auth.come_back().await;
@@ -48,16 +38,8 @@ async fn needs_its_neighbours_and_lists_the_platform() {
     let page = ask(address, "GET /").await.unwrap();
     assert_eq!(page.json()["addresses"]["grafana"], "http://127.0.0.1:5005");
     let page = ask(address, "GET /\nAccept: text/html\r\n").await.unwrap();
-    assert!(
-        page.head.contains("content-type: text/html"),
-        "{}",
-        page.head
-    );
-    assert!(
-        page.body.contains("href=\"http://127.0.0.1:5005\""),
-        "{}",
-        page.body
-    );
+    assert!(page.head.contains("content-type: text/html"), "{}", page.head);
+    assert!(page.body.contains("href=\"http://127.0.0.1:5005\""), "{}", page.body);
 
     stop.cancel();
     service.await.unwrap().unwrap();
@@ -72,14 +54,7 @@ fn every_mistake_is_reported_at_once() {
         _ => None,
     };
     let error = Settings::read(&env).err().unwrap().to_string();
-    let names = [
-        "PORT",
-        "DATABASE_URL",
-        "RABBITMQ_URL",
-        "REDIS_URL",
-        "AUTH_SERVICE_URL",
-        "PUBLIC_ADDRESSES",
-    ];
+    let names = ["PORT", "DATABASE_URL", "RABBITMQ_URL", "REDIS_URL", "AUTH_SERVICE_URL", "PUBLIC_ADDRESSES"];
     for name in names {
         assert!(error.contains(&format!("\n  {name} ")), "{name} in {error}");
     }

@@ -101,12 +101,7 @@ impl Config {
             environment,
             Environment::Development,
         );
-        let log_level = reader.parsed_or(
-            "LOG_LEVEL",
-            "error, warn, info, debug or trace",
-            log_level,
-            LogLevel::Info,
-        );
+        let log_level = reader.parsed_or("LOG_LEVEL", "error, warn, info, debug or trace", log_level, LogLevel::Info);
         let shutdown_timeout = reader.parsed_or(
             "SHUTDOWN_TIMEOUT",
             "a number of milliseconds, at most an hour",
@@ -131,24 +126,12 @@ impl Config {
 impl Tokens {
     fn read(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Self> {
         let secret = reader.value("JWT_SECRET");
-        if environment == Some(Environment::Production)
-            && secret.as_deref() == Some(SAMPLE_JWT_SECRET)
-        {
-            reader.report(
-                "JWT_SECRET",
-                "is the sample secret, which must not be used in production",
-            );
+        if environment == Some(Environment::Production) && secret.as_deref() == Some(SAMPLE_JWT_SECRET) {
+            reader.report("JWT_SECRET", "is the sample secret, which must not be used in production");
         }
-        let lifetime = reader.parsed_or(
-            "JWT_EXPIRATION",
-            "a number of seconds above zero",
-            seconds,
-            DEFAULT_TOKEN_LIFETIME,
-        );
-        Some(Self {
-            secret: secret.map(Secret::new),
-            lifetime: lifetime?,
-        })
+        let lifetime =
+            reader.parsed_or("JWT_EXPIRATION", "a number of seconds above zero", seconds, DEFAULT_TOKEN_LIFETIME);
+        Some(Self { secret: secret.map(Secret::new), lifetime: lifetime? })
     }
 }
 
@@ -169,11 +152,7 @@ impl Stores {
                     .filter(|it| it.query().is_empty() && redis_database(it).is_some())
             },
         );
-        Some(Self {
-            database: database?,
-            message_bus: message_bus?,
-            cache: cache?,
-        })
+        Some(Self { database: database?, message_bus: message_bus?, cache: cache? })
     }
 }
 
@@ -183,34 +162,24 @@ fn database(reader: &mut Reader<'_>) -> Option<Endpoint> {
             &["DATABASE_URL"],
             "an address such as postgresql://user:password@host:5432/database, with no parameter but sslmode=disable",
             |text| {
-                Endpoint::parse(text, &["postgresql", "postgres"], 5432).filter(|it| {
-                    matches!(it.query(), "" | "sslmode=disable" | "sslmode=prefer" | "sslmode=allow")
-                })
+                Endpoint::parse(text, &["postgresql", "postgres"], 5432)
+                    .filter(|it| matches!(it.query(), "" | "sslmode=disable" | "sslmode=prefer" | "sslmode=allow"))
             },
         );
     }
     let host = reader.value("DATABASE_HOST");
     let password = reader.value("DATABASE_PASSWORD");
     if host.is_none() && password.is_none() {
-        reader.report(
-            "DATABASE_URL",
-            "is not set (and neither are DATABASE_HOST and DATABASE_PASSWORD)",
-        );
+        reader.report("DATABASE_URL", "is not set (and neither are DATABASE_HOST and DATABASE_PASSWORD)");
         return None;
     }
     let port = reader.parsed_or("DATABASE_PORT", "a port from 1 to 65535", port_number, 5432);
     Some(Endpoint {
         host: host.unwrap_or_else(|| "postgres".to_owned()),
         port: port?,
-        user: Some(
-            reader
-                .value("DATABASE_USER")
-                .unwrap_or_else(|| "actor_user".to_owned()),
-        ),
+        user: Some(reader.value("DATABASE_USER").unwrap_or_else(|| "actor_user".to_owned())),
         password: password.map(Secret::new),
-        path: reader
-            .value("DATABASE_NAME")
-            .unwrap_or_else(|| "eventstore".to_owned()),
+        path: reader.value("DATABASE_NAME").unwrap_or_else(|| "eventstore".to_owned()),
         query: String::new(),
     })
 }
@@ -277,29 +246,17 @@ mod tests {
     use super::*;
 
     fn lookup(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {
-        |name| {
-            pairs
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
-        }
+        |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     }
 
-    fn both(
-        pairs: &'static [(&'static str, &'static str)],
-    ) -> Result<(Config, Stores), Vec<String>> {
+    fn both(pairs: &'static [(&'static str, &'static str)]) -> Result<(Config, Stores), Vec<String>> {
         let env = lookup(pairs);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader, "auth-service", 3001);
         let stores = Stores::read(&mut reader);
-        reader.finish(config.zip(stores)).map_err(|error| {
-            error
-                .to_string()
-                .lines()
-                .skip(1)
-                .map(|line| line.trim().to_owned())
-                .collect()
-        })
+        reader
+            .finish(config.zip(stores))
+            .map_err(|error| error.to_string().lines().skip(1).map(|line| line.trim().to_owned()).collect())
     }
 
     const STORES: &[(&str, &str)] = &[
@@ -341,10 +298,7 @@ mod tests {
         ])
         .err()
         .unwrap();
-        let names: Vec<_> = problems
-            .iter()
-            .map(|line| line.split(' ').next().unwrap().to_owned())
-            .collect();
+        let names: Vec<_> = problems.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
         assert_eq!(
             names,
             [
@@ -381,18 +335,13 @@ mod tests {
     fn the_first_of_two_names_wins() {
         let env = lookup(&[("RABBITMQ_URL", "one"), ("MESSAGE_BUS_URL", "two")]);
         let mut reader = Reader::new(&env);
-        let value = reader.required(&["RABBITMQ_URL", "MESSAGE_BUS_URL"], "", |text| {
-            Some(text.to_owned())
-        });
+        let value = reader.required(&["RABBITMQ_URL", "MESSAGE_BUS_URL"], "", |text| Some(text.to_owned()));
         assert_eq!(value.as_deref(), Some("one"));
     }
 
     #[test]
     fn production_refuses_the_sample_secret() {
-        let env = lookup(&[
-            ("NODE_ENV", "production"),
-            ("JWT_SECRET", SAMPLE_JWT_SECRET),
-        ]);
+        let env = lookup(&[("NODE_ENV", "production"), ("JWT_SECRET", SAMPLE_JWT_SECRET)]);
         let mut reader = Reader::new(&env);
         let config = Config::read(&mut reader, "auth-service", 3001);
         let error = reader.finish(config).err().unwrap().to_string();

@@ -42,11 +42,7 @@ pub enum Kind {
 impl Dependency {
     /// A dependency on the server at `endpoint`.
     pub fn new(name: impl Into<String>, kind: Kind, endpoint: Endpoint) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            endpoint,
-        }
+        Self { name: name.into(), kind, endpoint }
     }
 }
 
@@ -61,18 +57,9 @@ impl From<Stores> for Vec<Dependency> {
 }
 
 /// Starts one monitor for each dependency. They write to `board` until `stop` is cancelled.
-pub fn watch(
-    dependencies: Vec<Dependency>,
-    board: &Board,
-    stop: &CancellationToken,
-) -> JoinSet<()> {
+pub fn watch(dependencies: Vec<Dependency>, board: &Board, stop: &CancellationToken) -> JoinSet<()> {
     let mut monitors = JoinSet::new();
-    for Dependency {
-        name,
-        kind,
-        endpoint,
-    } in dependencies
-    {
+    for Dependency { name, kind, endpoint } in dependencies {
         let password = endpoint.password.clone();
         let monitor = monitor::Monitor::new(name, password, board.clone(), stop.clone());
         match kind {

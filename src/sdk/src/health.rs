@@ -69,11 +69,7 @@ impl Status {
 
 impl Board {
     /// A board on which no dependency has answered yet.
-    pub fn new(
-        service: &str,
-        version: &'static str,
-        dependencies: impl IntoIterator<Item = String>,
-    ) -> Self {
+    pub fn new(service: &str, version: &'static str, dependencies: impl IntoIterator<Item = String>) -> Self {
         let since = clock::now();
         let unseen = |name| {
             let state = DependencyState {
@@ -125,14 +121,7 @@ impl Board {
 }
 
 fn overall(states: &States) -> Status {
-    if states
-        .iter()
-        .all(|(_, state)| state.status == Status::Healthy)
-    {
-        Status::Healthy
-    } else {
-        Status::Unhealthy
-    }
+    if states.iter().all(|(_, state)| state.status == Status::Healthy) { Status::Healthy } else { Status::Unhealthy }
 }
 
 /// The health routes: `/health` and `/ready` (200 or 503, with every dependency), `/health/dependencies` (only those,
@@ -150,10 +139,7 @@ pub fn routes(board: Board) -> Router {
 async fn health(State(board): State<Board>) -> Response {
     let (status, dependencies) = report(&board);
     let mut body = heading(&board, status.word());
-    body.insert(
-        "uptime".to_owned(),
-        board.0.started.elapsed().as_secs().into(),
-    );
+    body.insert("uptime".to_owned(), board.0.started.elapsed().as_secs().into());
     body.insert("dependencies".to_owned(), dependencies);
     fresh(status.code(), body.into())
 }
@@ -179,10 +165,7 @@ fn heading(board: &Board, status: &str) -> Map<String, Value> {
 /// Status and details from one reading of the states, so that they never contradict each other.
 fn report(board: &Board) -> (Status, Value) {
     let states = board.0.states.borrow();
-    let details: Map<String, Value> = states
-        .iter()
-        .map(|(name, state)| (name.clone(), described(state)))
-        .collect();
+    let details: Map<String, Value> = states.iter().map(|(name, state)| (name.clone(), described(state))).collect();
     (overall(&states), details.into())
 }
 
@@ -208,11 +191,7 @@ mod tests {
     use super::*;
 
     fn board() -> Board {
-        Board::new(
-            "auth-service",
-            "1.2.3",
-            ["postgres".to_owned(), "redis".to_owned()],
-        )
+        Board::new("auth-service", "1.2.3", ["postgres".to_owned(), "redis".to_owned()])
     }
 
     #[test]

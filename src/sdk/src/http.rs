@@ -5,16 +5,12 @@ pub(crate) const LONGEST_ANSWER: u64 = 256 * 1024;
 
 /// The text of a request that closes its connection afterwards.
 pub(crate) fn request(authority: &str, path: &str) -> String {
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
-    )
+    format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\nConnection: close\r\n\r\n")
 }
 
 /// The status that an answer begins with; none when it is no HTTP answer.
 pub(crate) fn status(answer: &[u8]) -> Option<u16> {
-    let rest = answer
-        .strip_prefix(b"HTTP/1.1 ")
-        .or_else(|| answer.strip_prefix(b"HTTP/1.0 "))?;
+    let rest = answer.strip_prefix(b"HTTP/1.1 ").or_else(|| answer.strip_prefix(b"HTTP/1.0 "))?;
     std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()
 }
 
@@ -33,13 +29,7 @@ mod tests {
         let answer = b"HTTP/1.1 503 Service Unavailable\r\na: b\r\n\r\n{}";
         assert_eq!(status(answer), Some(503));
         assert_eq!(body(answer), Some(&b"{}"[..]));
-        for other in [
-            &b""[..],
-            b"HTTP/1.1 ",
-            b"HTTP/1.1 2",
-            b"HTTP/1.1 abc",
-            b"SSH-2.0-x",
-        ] {
+        for other in [&b""[..], b"HTTP/1.1 ", b"HTTP/1.1 2", b"HTTP/1.1 abc", b"SSH-2.0-x"] {
             assert_eq!(status(other), None);
         }
     }

@@ -30,8 +30,7 @@ const CHATTY: [&str; 3] = ["lapin", "async_rs", "sqlx"];
 
 /// Sends the events of this process to standard output, and panics with them. The first call wins.
 pub fn init(service: &str, level: LogLevel) {
-    let subscriber =
-        Registry::default().with(lines(service, io::stdout).with_filter(filter(level)));
+    let subscriber = Registry::default().with(lines(service, io::stdout).with_filter(filter(level)));
     if subscriber::set_global_default(subscriber).is_ok() {
         panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);
@@ -58,14 +57,8 @@ fn filter(level: LogLevel) -> Targets {
 }
 
 /// A layer that writes the events of `service` as lines of JSON.
-pub fn lines<S: Subscriber>(
-    service: &str,
-    writer: impl for<'w> MakeWriter<'w> + 'static,
-) -> impl Layer<S> {
-    Lines {
-        service: service.to_owned(),
-        writer,
-    }
+pub fn lines<S: Subscriber>(service: &str, writer: impl for<'w> MakeWriter<'w> + 'static) -> impl Layer<S> {
+    Lines { service: service.to_owned(), writer }
 }
 
 struct Lines<W> {
@@ -196,10 +189,7 @@ mod tests {
 
     #[test]
     fn no_value_can_break_a_line() {
-        let nasty: String = (0..=0x9f_u32)
-            .chain([0x2028, 0x2029])
-            .filter_map(char::from_u32)
-            .collect();
+        let nasty: String = (0..=0x9f_u32).chain([0x2028, 0x2029]).filter_map(char::from_u32).collect();
         let text = logged(LogLevel::Info, || {
             tracing::info!(value = nasty, display = %nasty, "{nasty}");
         });

@@ -14,33 +14,15 @@ const LONGEST_CORRELATION_ID: usize = 128;
 
 pub(crate) async fn not_found(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let message = format!("nothing is served at {method} {}", uri.path());
-    refusal(
-        StatusCode::NOT_FOUND,
-        "NotFound",
-        "NOT_FOUND",
-        message,
-        &headers,
-    )
+    refusal(StatusCode::NOT_FOUND, "NotFound", "NOT_FOUND", message, &headers)
 }
 
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let message = format!("{} does not take {method}", uri.path());
-    refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "MethodNotAllowed",
-        "METHOD_NOT_ALLOWED",
-        message,
-        &headers,
-    )
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "METHOD_NOT_ALLOWED", message, &headers)
 }
 
-fn refusal(
-    status: StatusCode,
-    error: &str,
-    code: &str,
-    message: String,
-    headers: &HeaderMap,
-) -> Response {
+fn refusal(status: StatusCode, error: &str, code: &str, message: String, headers: &HeaderMap) -> Response {
     let mut body = json!({
         "error": error,
         "message": message,

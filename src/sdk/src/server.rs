@@ -34,21 +34,11 @@ const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
 /// Runs a service in this process: starts its log, serves on its port until SIGTERM or SIGINT, drains and stops. A
 /// second signal stops without draining.
-pub async fn serve(
-    config: &Config,
-    dependencies: Vec<Dependency>,
-    routes: Router,
-) -> Result<(), Error> {
+pub async fn serve(config: &Config, dependencies: Vec<Dependency>, routes: Router) -> Result<(), Error> {
     logging::init(&config.service, config.log_level);
     let signals = Signals::listen()?;
     let listener = listen(config.port).await?;
-    let draining = run(
-        listener,
-        config,
-        dependencies,
-        routes,
-        signals.first.cancelled_owned(),
-    );
+    let draining = run(listener, config, dependencies, routes, signals.first.cancelled_owned());
     tokio::select! {
         result = draining => result,
         () = signals.second.cancelled() => {
@@ -67,9 +57,7 @@ pub async fn run(
     routes: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let names = dependencies
-        .iter()
-        .map(|dependency| dependency.name.clone());
+    let names = dependencies.iter().map(|dependency| dependency.name.clone());
     let board = Board::new(&config.service, config.version, names);
     let stop = CancellationToken::new();
     let _stop_at_any_exit = stop.clone().drop_guard();
@@ -110,9 +98,7 @@ pub async fn run(
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| Error::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
 struct Signals {
@@ -124,10 +110,7 @@ impl Signals {
     fn listen() -> Result<Self, Error> {
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-        let signals = Self {
-            first: CancellationToken::new(),
-            second: CancellationToken::new(),
-        };
+        let signals = Self { first: CancellationToken::new(), second: CancellationToken::new() };
         let tokens = [signals.first.clone(), signals.second.clone()];
         tokio::spawn(async move {
             for token in tokens {
@@ -148,9 +131,7 @@ impl Signals {
 pub fn check(port: u16) -> Result<(), String> {
     let answer = ask(port).map_err(|error| {
         let reason = match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                "no answer within 2 s".to_owned()
-            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer within 2 s".to_owned(),
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             _ => error.to_string(),
         };
@@ -167,11 +148,7 @@ fn ask(port: u16) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + CHECK_LIMIT;
     let left = || {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            Err(io::Error::from(io::ErrorKind::TimedOut))
-        } else {
-            Ok(left)
-        }
+        if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, left()?)?;
@@ -192,9 +169,7 @@ fn ask(port: u16) -> io::Result<Vec<u8>> {
 /// The dependencies that an answer of `/health` complains of, as text.
 fn unhealthy(answer: &[u8]) -> String {
     let body: Option<Value> = http::body(answer).and_then(|body| serde_json::from_slice(body).ok());
-    let dependencies = body
-        .as_ref()
-        .and_then(|body| body["dependencies"].as_object());
+    let dependencies = body.as_ref().and_then(|body| body["dependencies"].as_object());
     let mut text = String::new();
     for (name, state) in dependencies.into_iter().flatten() {
         if let Some(error) = state["error"].as_str() {

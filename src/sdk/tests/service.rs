@@ -42,14 +42,8 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
-        let task = tokio::spawn(async move {
-            server::run(listener, &config, dependencies, routes, shutdown).await
-        });
-        Self {
-            address,
-            stop,
-            task,
-        }
+        let task = tokio::spawn(async move { server::run(listener, &config, dependencies, routes, shutdown).await });
+        Self { address, stop, task }
     }
 
     /// How long it takes to stop.
@@ -91,19 +85,10 @@ async fn is_watched(kind: Kind, speaks: Speaks) {
     let (error, _) = error_and_latency(service.address).await;
     assert!(error.contains("no answer within"), "{error}");
     let threads = lapin_threads();
-    assert!(
-        threads <= 2,
-        "{threads} connections are kept to a frozen broker"
-    );
+    assert!(threads <= 2, "{threads} connections are kept to a frozen broker");
     fake.thaw();
     let thaw = until_health(service.address, 200, &[]).await;
-    for (what, time) in [
-        ("first", first),
-        ("death", death),
-        ("back", back),
-        ("freeze", freeze),
-        ("thaw", thaw),
-    ] {
+    for (what, time) in [("first", first), ("death", death), ("back", back), ("freeze", freeze), ("thaw", thaw)] {
         assert!(time < PROMISED, "{what} took {time:?}");
     }
     assert!(service.stop().await < Duration::from_millis(500));
@@ -124,10 +109,7 @@ fn lapin_threads() -> usize {
 async fn error_and_latency(address: SocketAddr) -> (String, bool) {
     let health = ask(address, "GET /health").await.unwrap().json();
     let state = &health["dependencies"]["it"];
-    (
-        state["error"].as_str().unwrap_or_default().to_owned(),
-        state["latencyMs"].is_null(),
-    )
+    (state["error"].as_str().unwrap_or_default().to_owned(), state["latencyMs"].is_null())
 }
 
 #[tokio::test]
@@ -168,19 +150,10 @@ async fn answers_before_its_dependencies_do() {
     let service = Running::start(vec![dependency(Kind::Redis, &fake)], Router::new(), "1000").await;
     let health = ask(service.address, "GET /health").await.unwrap();
     assert_eq!(health.status, 503);
-    assert!(
-        health.head.contains("cache-control: no-store"),
-        "{}",
-        health.head
-    );
+    assert!(health.head.contains("cache-control: no-store"), "{}", health.head);
     let live = ask(service.address, "GET /health/live").await.unwrap();
-    assert_eq!(
-        (live.status, live.json()["service"].as_str()),
-        (200, Some("tested"))
-    );
-    let details = ask(service.address, "GET /health/dependencies")
-        .await
-        .unwrap();
+    assert_eq!((live.status, live.json()["service"].as_str()), (200, Some("tested")));
+    let details = ask(service.address, "GET /health/dependencies").await.unwrap();
     assert_eq!(details.status, 503);
     assert_eq!(details.json()["dependencies"]["it"]["status"], "unhealthy");
 }
@@ -199,10 +172,7 @@ async fn unknown_paths_and_methods_are_refused_in_the_platforms_shape() {
     assert!(body["timestamp"].is_string());
 
     let refusal = ask(service.address, "POST /health").await.unwrap();
-    assert_eq!(
-        (refusal.status, refusal.json()["code"].as_str()),
-        (405, Some("METHOD_NOT_ALLOWED"))
-    );
+    assert_eq!((refusal.status, refusal.json()["code"].as_str()), (405, Some("METHOD_NOT_ALLOWED")));
     assert!(refusal.head.contains("allow: GET"), "{}", refusal.head);
 }
 
@@ -223,10 +193,7 @@ async fn requests_in_flight_are_answered_before_it_stops() {
     let slow = tokio::spawn(ask(service.address, "GET /slow"));
     arrivals.recv().await.unwrap();
     service.stop.cancel();
-    within("new connections are refused", async || {
-        TcpStream::connect(service.address).await.err()
-    })
-    .await;
+    within("new connections are refused", async || TcpStream::connect(service.address).await.err()).await;
     assert!(!service.task.is_finished());
     release.cancel();
     assert_eq!(slow.await.unwrap().unwrap().body, "done");
@@ -253,9 +220,7 @@ async fn a_request_that_never_ends_does_not_hold_it_forever() {
 async fn idle_connections_do_not_delay_the_end() {
     let service = Running::start(vec![], Router::new(), "60000").await;
     let mut kept = TcpStream::connect(service.address).await.unwrap();
-    kept.write_all(b"GET /live HTTP/1.1\r\nHost: test\r\n\r\n")
-        .await
-        .unwrap();
+    kept.write_all(b"GET /live HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
     assert_ne!(kept.read(&mut [0; 1024]).await.unwrap(), 0);
     let _silent = TcpStream::connect(service.address).await.unwrap();
     assert_eq!(ask(service.address, "GET /live").await.unwrap().status, 200);
@@ -276,8 +241,6 @@ async fn the_containers_check_says_what_health_says() {
     let error = check(fake.address.port()).await.unwrap_err();
     assert!(error.ends_with("connection refused"), "{error}");
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let error = check(silent.local_addr().unwrap().port())
-        .await
-        .unwrap_err();
+    let error = check(silent.local_addr().unwrap().port()).await.unwrap_err();
     assert!(error.ends_with("no answer within 2 s"), "{error}");
 }

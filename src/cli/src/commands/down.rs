@@ -1,8 +1,8 @@
 //! `banyan down`: what the labels say belongs to the project goes.
 
 use compose::plan::{self, Down};
-use engine::apply::{Applied, Reason, apply};
 use engine::Engine;
+use engine::apply::{Applied, Reason, apply};
 
 use super::check_names;
 use crate::args::DownArgs;
@@ -25,7 +25,9 @@ pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
     let plan = plan::down(&name, &observed, &wish);
     if plan.steps.is_empty() {
         if context.json() {
-            context.print_json(&serde_json::json!({ "schema_version": 1, "project": name, "removed": [], "killed": [], "kept": [] }));
+            context.print_json(
+                &serde_json::json!({ "schema_version": 1, "project": name, "removed": [], "killed": [], "kept": [] }),
+            );
         } else {
             context.note(&format!("nothing of project {name} is there"));
         }
@@ -39,7 +41,15 @@ pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
 /// Carries a plan of `down` out.
 pub async fn take_down(context: &Context, engine: &Engine, name: &str, plan: &plan::Plan) -> Applied {
     let project = compose::Project { name: name.to_owned(), ..Default::default() };
-    apply(engine, &project, plan, &context.journal, &context.limits(std::time::Duration::from_secs(60)), &context.cancel).await
+    apply(
+        engine,
+        &project,
+        plan,
+        &context.journal,
+        &context.limits(std::time::Duration::from_secs(60)),
+        &context.cancel,
+    )
+    .await
 }
 
 /// Which project, also when its files are gone or broken: then its labels tell.
@@ -66,7 +76,8 @@ fn report(context: &Context, name: &str, plan: &plan::Plan, applied: &Applied) -
         context.note(&format!("kept: network {network} is still used by {}", users.join(", ")));
     }
     if applied.interrupted {
-        return Err(Failure::new(Exit::Interrupted, 1, "interrupted; what was stopped stays stopped").hint(format!("go on: {}", context.pasteable(&["down"]))));
+        return Err(Failure::new(Exit::Interrupted, 1, "interrupted; what was stopped stays stopped")
+            .hint(format!("go on: {}", context.pasteable(&["down"]))));
     }
     if let Some(first) = applied.failures.first() {
         let why = match &first.reason {
@@ -78,7 +89,12 @@ fn report(context: &Context, name: &str, plan: &plan::Plan, applied: &Applied) -
             .hint(format!("try again: {}", context.pasteable(&["down"]))));
     }
     if context.json() {
-        let removed: Vec<_> = plan.steps.iter().filter(|s| s.action.to_string().contains("remove") || s.action.is_destructive()).map(|s| s.action.to_string()).collect();
+        let removed: Vec<_> = plan
+            .steps
+            .iter()
+            .filter(|s| s.action.to_string().contains("remove") || s.action.is_destructive())
+            .map(|s| s.action.to_string())
+            .collect();
         context.print_json(&serde_json::json!({ "schema_version": 1, "project": name, "removed": removed, "killed": applied.killed, "kept": applied.kept.iter().map(|k| &k.0).collect::<Vec<_>>() }));
     }
     Ok(0)

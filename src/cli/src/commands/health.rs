@@ -77,9 +77,10 @@ async fn check_all(engine: &Engine, project: &Project, named: &[String]) -> Resu
     let of = |s: &Service| {
         containers.iter().filter(|c| c.service() == s.name && !c.is_one_off()).max_by_key(|c| c.state == State::Running)
     };
-    let chosen = project.services.values().filter(|s| {
-        if named.is_empty() { s.profiles.is_empty() || of(s).is_some() } else { named.contains(&s.name) }
-    });
+    let chosen = project
+        .services
+        .values()
+        .filter(|s| if named.is_empty() { s.profiles.is_empty() || of(s).is_some() } else { named.contains(&s.name) });
     Ok(join_all(chosen.map(|s| check(engine, project, s, of(s)))).await)
 }
 
@@ -94,7 +95,12 @@ async fn check(engine: &Engine, project: &Project, service: &Service, container:
         latency: None,
         version: label(LABEL_VERSION),
         source: label(LABEL_SOURCE),
-        needed_by: project.services.values().filter(|s| s.depends_on.get(&service.name).is_some_and(|e| e.required)).map(|s| s.name.clone()).collect(),
+        needed_by: project
+            .services
+            .values()
+            .filter(|s| s.depends_on.get(&service.name).is_some_and(|e| e.required))
+            .map(|s| s.name.clone())
+            .collect(),
     };
     let Some(container) = container else {
         checkup.answer = "there is no container".to_owned();
@@ -120,7 +126,9 @@ fn print(context: &Context, project: &Project, checkups: &[Checkup]) {
     if context.json() {
         let items: Vec<_> = checkups.iter().map(Checkup::json).collect();
         let healthy = checkups.iter().all(|c| c.healthy || !c.required);
-        context.print_json(&serde_json::json!({ "schema_version": 1, "project": project.name, "healthy": healthy, "items": items }));
+        context.print_json(
+            &serde_json::json!({ "schema_version": 1, "project": project.name, "healthy": healthy, "items": items }),
+        );
         return;
     }
     let mut text = table(context, checkups.iter().filter(|c| c.required));
@@ -158,12 +166,17 @@ fn verdict(context: &Context, checkups: &[Checkup]) -> Result<u8, Failure> {
         return Ok(0);
     }
     if checkups.iter().all(|c| c.state == "absent") {
-        return Err(Failure::new(Exit::NotRunning, 1, "nothing of the project runs").hint(format!("bring it up: {}", context.pasteable(&["up"]))));
+        return Err(Failure::new(Exit::NotRunning, 1, "nothing of the project runs")
+            .hint(format!("bring it up: {}", context.pasteable(&["up"]))));
     }
     let names: Vec<_> = bad.iter().map(|c| c.service.as_str()).collect();
     Err(Failure::new(Exit::Unhealthy, 1, format!("not healthy: {}", names.join(", ")))
         .details(bad.iter().map(|c| format!("{}: {}", c.service, context.style.text(&c.answer))))
-        .hint(format!("see its log: {}\nbring up what is missing: {}", context.pasteable(&["logs", "--tail", "50", names[0]]), context.pasteable(&["up"]))))
+        .hint(format!(
+            "see its log: {}\nbring up what is missing: {}",
+            context.pasteable(&["logs", "--tail", "50", names[0]]),
+            context.pasteable(&["up"])
+        )))
 }
 
 impl Checkup {

@@ -28,7 +28,11 @@ pub async fn run(context: &Context, command: ImagesCommand) -> Result<u8, Failur
         ImagesCommand::Pull { services } => {
             check_names(&services, &known)?;
             let ours = |name: &String| project.services[name.as_str()].image.starts_with("banyan-local/");
-            let services = if services.is_empty() { project.services.keys().filter(|n| !ours(n)).cloned().collect() } else { services };
+            let services = if services.is_empty() {
+                project.services.keys().filter(|n| !ours(n)).cloned().collect()
+            } else {
+                services
+            };
             get(context, &engine, project, &services, true, None).await
         }
         ImagesCommand::Build { services, platform_binary } => {
@@ -50,7 +54,12 @@ pub async fn run(context: &Context, command: ImagesCommand) -> Result<u8, Failur
 }
 
 /// Everything that images can come from, as this machine has it.
-pub fn supply<'a>(context: &'a Context, engine: &'a Engine, pull: bool, platform_binary: Option<&'a Path>) -> Result<Supply<'a>, Failure> {
+pub fn supply<'a>(
+    context: &'a Context,
+    engine: &'a Engine,
+    pull: bool,
+    platform_binary: Option<&'a Path>,
+) -> Result<Supply<'a>, Failure> {
     let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let certificates = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
         .iter()
@@ -65,7 +74,8 @@ pub fn supply<'a>(context: &'a Context, engine: &'a Engine, pull: bool, platform
             other => other.to_string(),
         });
     let home = context.env.get("HOME").map(std::path::PathBuf::from);
-    let folder = context.env.get("DOCKER_CONFIG").map(std::path::PathBuf::from).or_else(|| home.map(|h| h.join(".docker")));
+    let folder =
+        context.env.get("DOCKER_CONFIG").map(std::path::PathBuf::from).or_else(|| home.map(|h| h.join(".docker")));
     let docker_config = folder.and_then(|f| std::fs::read_to_string(f.join("config.json")).ok());
     let executable = platform_binary.unwrap_or(&context.executable);
     Ok(Supply { engine, recipes: stack::recipes(), host, executable, pull, docker_config, journal: &context.journal })
@@ -141,11 +151,22 @@ async fn build(
 ) -> Result<u8, Failure> {
     let mut project = project.clone();
     let supply = supply(context, engine, false, platform_binary)?;
-    let known = |s: &compose::project::Service| s.extension.recipe.as_deref().is_some_and(|r| r == engine::supply::PLATFORM || supply.recipes.iter().any(|k| k.name == r));
+    let known = |s: &compose::project::Service| {
+        s.extension
+            .recipe
+            .as_deref()
+            .is_some_and(|r| r == engine::supply::PLATFORM || supply.recipes.iter().any(|k| k.name == r))
+    };
     if let Some(without) = services.iter().find(|n| !known(&project.services[n.as_str()])) {
-        return Err(Failure::new(Exit::Image, 4, format!("service `{without}` has no recipe")).hint("recipes exist for postgres, rabbitmq, redis, devbox and the platform's own services"));
+        return Err(Failure::new(Exit::Image, 4, format!("service `{without}` has no recipe"))
+            .hint("recipes exist for postgres, rabbitmq, redis, devbox and the platform's own services"));
     }
-    let names: Vec<String> = project.services.values().filter(|s| known(s) && (services.is_empty() || services.contains(&s.name))).map(|s| s.name.clone()).collect();
+    let names: Vec<String> = project
+        .services
+        .values()
+        .filter(|s| known(s) && (services.is_empty() || services.contains(&s.name)))
+        .map(|s| s.name.clone())
+        .collect();
     for name in &names {
         let service = &mut project.services[name.as_str()];
         let recipe = service.extension.recipe.clone().unwrap_or_default();
@@ -172,7 +193,8 @@ async fn save(context: &Context, engine: &Engine, project: &compose::Project, fi
         }
     }
     if names.is_empty() {
-        return Err(Failure::new(Exit::Image, 5, "no image of the project is here").hint(format!("get them first: {}", context.pasteable(&["images", "pull"]))));
+        return Err(Failure::new(Exit::Image, 5, "no image of the project is here")
+            .hint(format!("get them first: {}", context.pasteable(&["images", "pull"]))));
     }
     let references: Vec<&str> = names.iter().map(String::as_str).collect();
     let bytes = engine.save(&references, file, &context.journal).await.map_err(archive_failure)?;

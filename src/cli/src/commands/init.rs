@@ -9,7 +9,8 @@ use crate::stack;
 pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
     let folder = context.folder().join(&args.folder);
     let files: Vec<_> = stack::init_files().into_iter().map(|(name, text)| (folder.join(name), text)).collect();
-    let there: Vec<_> = files.iter().filter(|(path, _)| path.exists()).map(|(path, _)| path.display().to_string()).collect();
+    let there: Vec<_> =
+        files.iter().filter(|(path, _)| path.exists()).map(|(path, _)| path.display().to_string()).collect();
     if !there.is_empty() {
         return Err(Failure::new(Exit::Exists, 1, "files of the stack are here already; nothing was written")
             .details(there)

@@ -34,8 +34,11 @@ pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
     }
     let known: Vec<&str> = containers.iter().map(Container::service).collect();
     check_names(&args.services, &known)?;
-    let chosen: Vec<Container> =
-        containers.iter().filter(|c| args.services.is_empty() || args.services.iter().any(|s| s == c.service())).cloned().collect();
+    let chosen: Vec<Container> = containers
+        .iter()
+        .filter(|c| args.services.is_empty() || args.services.iter().any(|s| s == c.service()))
+        .cloned()
+        .collect();
     let since = args.since.map(|ago| seconds_before_now(ago));
     let width = chosen.iter().map(|c| c.service().len()).max().unwrap_or(0);
     let show = |line: &Line| print(context, &args, width, line);

@@ -37,15 +37,27 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     }
     let applied = take_down(context, &engine, &name, &plan).await;
     if applied.interrupted {
-        return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset").hint(format!("finish it: {}", context.pasteable(&["reset", "--yes"]))));
+        return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset")
+            .hint(format!("finish it: {}", context.pasteable(&["reset", "--yes"]))));
     }
     check_gone(context, &engine, &name, &volumes).await?;
 
     // what comes up again is what was asked for, or everything that ran before
     let services = if args.services.is_empty() { vec![] } else { back_up(&ran, &args.services) };
     let up = UpArgs {
-        services, dry_run: false, exit_code: false, setup: false, strict: false, pull: false, force_recreate: false, no_deps: false,
-        no_wait: false, wait_timeout: args.wait_timeout, profile: vec![], timings: false, platform_binary: None,
+        services,
+        dry_run: false,
+        exit_code: false,
+        setup: false,
+        strict: false,
+        pull: false,
+        force_recreate: false,
+        no_deps: false,
+        no_wait: false,
+        wait_timeout: args.wait_timeout,
+        profile: vec![],
+        timings: false,
+        platform_binary: None,
     };
     let loaded = context.load(&up.profile, &up.services)?;
     let outcome = super::up::bring_up(context, &up, &engine, loaded).await?;
@@ -77,8 +89,12 @@ fn confirm(context: &Context, args: &ResetArgs, listing: &str) -> Result<(), Fai
     match context.ask("Delete them?") {
         Some(true) => Ok(()),
         Some(false) => Err(Failure::new(Exit::Other, 5, "not confirmed; nothing was changed")),
-        None => Err(Failure::new(Exit::Usage, 2, "a reset deletes data and there is no terminal to ask on; nothing was changed")
-            .hint(format!("say yes on the command line: {}", context.pasteable(&["reset", "--yes"])))),
+        None => Err(Failure::new(
+            Exit::Usage,
+            2,
+            "a reset deletes data and there is no terminal to ask on; nothing was changed",
+        )
+        .hint(format!("say yes on the command line: {}", context.pasteable(&["reset", "--yes"])))),
     }
 }
 
@@ -87,11 +103,15 @@ async fn check_gone(context: &Context, engine: &Engine, project: &str, volumes: 
     let observed: Observed = engine.observe(project).await?;
     let left: Vec<String> = volumes
         .iter()
-        .filter(|v| observed.volumes.get(*v).is_some_and(|o| o.labels.get(COMPOSE_PROJECT).is_some_and(|p| p == project)))
+        .filter(|v| {
+            observed.volumes.get(*v).is_some_and(|o| o.labels.get(COMPOSE_PROJECT).is_some_and(|p| p == project))
+        })
         .cloned()
         .collect();
     if left.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Exit::Partial, 2, "some volumes are still there; nothing was brought up").details(left).hint(format!("see what uses them: docker ps -a --filter volume=NAME\nthen: {}", context.pasteable(&["reset"]))))
+    Err(Failure::new(Exit::Partial, 2, "some volumes are still there; nothing was brought up").details(left).hint(
+        format!("see what uses them: docker ps -a --filter volume=NAME\nthen: {}", context.pasteable(&["reset"])),
+    ))
 }

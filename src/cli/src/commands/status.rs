@@ -58,13 +58,18 @@ fn is_profiled(project: &Project, service: &str) -> bool {
 }
 
 fn row<'a>(project: &'a Project, containers: &'a [Container], service: &'a str) -> Row<'a> {
-    let container = containers.iter().filter(|c| c.service() == service && !c.is_one_off()).max_by_key(|c| c.state == State::Running);
+    let container = containers
+        .iter()
+        .filter(|c| c.service() == service && !c.is_one_off())
+        .max_by_key(|c| c.state == State::Running);
     let declared = project.services.get(service);
     Row {
         service,
         container,
         tier: declared.and_then(|s| s.extension.tier.as_deref()),
-        addresses: declared.map(|s| super::addresses(project, s).into_iter().map(|(_, url, _)| url).collect()).unwrap_or_default(),
+        addresses: declared
+            .map(|s| super::addresses(project, s).into_iter().map(|(_, url, _)| url).collect())
+            .unwrap_or_default(),
     }
 }
 

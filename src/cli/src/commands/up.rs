@@ -8,9 +8,9 @@ use compose::project::Project;
 use engine::Engine;
 use engine::apply::{Applied, apply};
 use engine::progress::{Kind, Phase};
-use engine::supply::{Origin, Supply, Unavailable};
+use engine::supply::{Origin, Supply};
 
-use super::{check_names, addresses};
+use super::{addresses, check_names};
 use crate::args::UpArgs;
 use crate::commands::images::supply;
 use crate::context::Context;
@@ -155,11 +155,17 @@ async fn optional_tiers(
     }
     memory.update(project, services, &known_missing, &unavailable);
     for name in &known_missing {
-        context.journal.tell(Kind::Service, name, Phase::Warned("skipped"), Some("its image could not be had before".into()));
+        context.journal.tell(
+            Kind::Service,
+            name,
+            Phase::Warned("skipped"),
+            Some("its image could not be had before".into()),
+        );
     }
     outcome.given_up = known_missing;
     // whatever needs a service that cannot be had is left out with it
-    let mut gone: BTreeSet<String> = outcome.given_up.iter().cloned().chain(outcome.unavailable.iter().map(|(n, _)| n.clone())).collect();
+    let mut gone: BTreeSet<String> =
+        outcome.given_up.iter().cloned().chain(outcome.unavailable.iter().map(|(n, _)| n.clone())).collect();
     loop {
         let more: Vec<String> = services
             .iter()
@@ -197,9 +203,19 @@ async fn dry_run(context: &Context, args: &UpArgs, engine: &Engine, loaded: &Loa
     let all = [required.clone(), optional.clone()].concat();
     preflight::check(context, engine, &loaded.project, &observed, &all)?;
     let (images, fetches) = foresee(&supply, &observed, &loaded.project, &all).await?;
-    let with_images = with_stand_ins(context, args, Loaded { files: loaded.files.clone(), why: loaded.why.clone(), project: loaded.project.clone() }, &images)?;
+    let with_images = with_stand_ins(
+        context,
+        args,
+        Loaded { files: loaded.files.clone(), why: loaded.why.clone(), project: loaded.project.clone() },
+        &images,
+    )?;
     let plan_of = |services: &[String]| {
-        let wish = Up { services: services.to_vec(), images: images.clone(), force_recreate: args.force_recreate, wait: !args.no_wait };
+        let wish = Up {
+            services: services.to_vec(),
+            images: images.clone(),
+            force_recreate: args.force_recreate,
+            wait: !args.no_wait,
+        };
         plan::up(&with_images.project, &observed, &wish).map_err(|refusals| trouble::refused(context, &refusals))
     };
     let (first, second) = (plan_of(&required)?, plan_of(&optional)?);
@@ -274,7 +290,8 @@ impl Outcome {
         }
         if self.applied.interrupted || self.optional.applied.interrupted {
             let command = context.pasteable(&["up"]);
-            return Err(Failure::new(Exit::Interrupted, 1, "interrupted; what was started goes on running").hint(format!("go on with `{command}`, or take it down with `{}`", context.pasteable(&["down"]))));
+            return Err(Failure::new(Exit::Interrupted, 1, "interrupted; what was started goes on running")
+                .hint(format!("go on with `{command}`, or take it down with `{}`", context.pasteable(&["down"]))));
         }
         if let Some(failure) = trouble::start(context, &self.project, &self.applied) {
             return Err(failure);
@@ -286,10 +303,19 @@ impl Outcome {
         }
         if args.strict && !self.optional.unavailable.is_empty() {
             let (name, why) = &self.optional.unavailable[0];
-            return Err(Failure::new(Exit::Image, 2, format!("optional service `{name}` cannot be had (--strict): {why}")));
+            return Err(Failure::new(
+                Exit::Image,
+                2,
+                format!("optional service `{name}` cannot be had (--strict): {why}"),
+            ));
         }
         if args.strict && !self.optional.given_up.is_empty() {
-            return Err(Failure::new(Exit::Image, 2, format!("optional services cannot be had (--strict): {}", self.optional.given_up.join(", "))).hint("try again with --pull"));
+            return Err(Failure::new(
+                Exit::Image,
+                2,
+                format!("optional services cannot be had (--strict): {}", self.optional.given_up.join(", ")),
+            )
+            .hint("try again with --pull"));
         }
         match trouble::start(context, &self.project, &self.optional.applied) {
             Some(failure) if args.strict => Err(failure),
@@ -312,7 +338,12 @@ impl Outcome {
                 let mut first = true;
                 for (what, url, login) in addresses(&self.project, service) {
                     let _ = what;
-                    table.row([if first { name.clone() } else { String::new() }, url, login.unwrap_or_default(), if first { version.clone() } else { String::new() }]);
+                    table.row([
+                        if first { name.clone() } else { String::new() },
+                        url,
+                        login.unwrap_or_default(),
+                        if first { version.clone() } else { String::new() },
+                    ]);
                     first = false;
                 }
                 if first {
@@ -321,7 +352,8 @@ impl Outcome {
             }
         };
         rows(&self.required);
-        let optional: Vec<String> = self.project.services.keys().filter(|n| self.optional.applied.ready.contains_key(*n)).cloned().collect();
+        let optional: Vec<String> =
+            self.project.services.keys().filter(|n| self.optional.applied.ready.contains_key(*n)).cloned().collect();
         rows(&optional);
         text.push_str(&table.render(style, context.terminal.table_width()));
         if !self.optional.unavailable.is_empty() {
@@ -351,7 +383,8 @@ impl Outcome {
     }
 
     fn version(&self, service: &str) -> String {
-        let said = [&self.applied, &self.optional.applied].into_iter().find_map(|a| a.ready.get(service)?.version.clone());
+        let said =
+            [&self.applied, &self.optional.applied].into_iter().find_map(|a| a.ready.get(service)?.version.clone());
         said.or_else(|| self.images.get(service).map(|i| i.version.clone())).unwrap_or_default()
     }
 
@@ -378,7 +411,9 @@ impl Outcome {
             .unavailable
             .iter()
             .map(|(name, why)| serde_json::json!({ "name": name, "reason": why, "tried": true }))
-            .chain(self.optional.given_up.iter().map(|n| serde_json::json!({ "name": n, "reason": "its image could not be had before", "tried": false })))
+            .chain(self.optional.given_up.iter().map(
+                |n| serde_json::json!({ "name": n, "reason": "its image could not be had before", "tried": false }),
+            ))
             .collect();
         serde_json::json!({
             "schema_version": 1, "project": self.project.name, "services": services, "unavailable": unavailable,
@@ -395,13 +430,12 @@ impl Outcome {
         let mut steps: Vec<_> = self.applied.timings.iter().chain(&self.optional.applied.timings).collect();
         steps.sort_by_key(|t| t.began);
         for t in steps {
-            table.row([format!("{:.3}s", t.began.as_secs_f64()), format!("{:.3}s", t.took.as_secs_f64()), t.what.clone()]);
+            table.row([
+                format!("{:.3}s", t.began.as_secs_f64()),
+                format!("{:.3}s", t.took.as_secs_f64()),
+                t.what.clone(),
+            ]);
         }
         format!("{}total {}", table.render(context.style, None), humantime(context.journal.elapsed()))
     }
-}
-
-/// Names of the services whose images are missing.
-pub fn missing(unavailable: &[Unavailable]) -> Vec<String> {
-    unavailable.iter().flat_map(|u| u.services.clone()).collect()
 }

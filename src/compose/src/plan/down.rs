@@ -11,8 +11,7 @@ use crate::observed::{COMPOSE_PROJECT, Container, Observed};
 pub fn down(project: &str, observed: &Observed, wish: &Down) -> Plan {
     let mut plan = Plan::default();
     let going: Vec<&Container> = selected(observed, &wish.services);
-    let staying: Vec<&Container> =
-        observed.containers.iter().filter(|c| !going.iter().any(|g| g.id == c.id)).collect();
+    let staying: Vec<&Container> = observed.containers.iter().filter(|c| !going.iter().any(|g| g.id == c.id)).collect();
 
     let mut stop_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut removals = Vec::new();
@@ -29,18 +28,19 @@ pub fn down(project: &str, observed: &Observed, wish: &Down) -> Plan {
             "depends on a service that goes".to_owned()
         };
         let (service, name) = (service.to_owned(), container.name.clone());
-        let stop = plan.push(
-            Action::StopContainer { service: service.clone(), name: name.clone() },
-            after,
-            because.clone(),
-        );
+        let stop =
+            plan.push(Action::StopContainer { service: service.clone(), name: name.clone() }, after, because.clone());
         stop_of.entry(container.service()).or_default().push(stop);
         removals.push(plan.push(Action::RemoveContainer { service, name }, vec![stop], because));
     }
 
     for name in owned(project, &observed.networks) {
         if !staying.iter().any(|c| c.networks.contains_key(name)) {
-            plan.push(Action::RemoveNetwork { name: name.to_owned() }, removals.clone(), "no container of the project is left on it");
+            plan.push(
+                Action::RemoveNetwork { name: name.to_owned() },
+                removals.clone(),
+                "no container of the project is left on it",
+            );
         }
     }
     if wish.volumes {

@@ -72,7 +72,10 @@ pub struct Step {
 
 /// One request to Docker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "service, name and key mean the same everywhere: the service, the name in Docker, the key in the file")]
+#[allow(
+    missing_docs,
+    reason = "service, name and key mean the same everywhere: the service, the name in Docker, the key in the file"
+)]
 pub enum Action {
     /// Create the network with this key.
     CreateNetwork { key: String, name: String },
@@ -138,7 +141,9 @@ impl fmt::Display for Action {
         match self {
             Action::CreateNetwork { name, .. } => write!(f, "create network {name}"),
             Action::CreateVolume { name, .. } => write!(f, "create volume {name}"),
-            Action::CreateContainer { name, image, .. } => write!(f, "create container {name} from {}", image.reference),
+            Action::CreateContainer { name, image, .. } => {
+                write!(f, "create container {name} from {}", image.reference)
+            }
             Action::CopyConfigs { name, .. } => write!(f, "copy configuration into {name}"),
             Action::RenameContainer { from, to, .. } => write!(f, "rename container {from} to {to}"),
             Action::StartContainer { name, .. } => write!(f, "start container {name}"),

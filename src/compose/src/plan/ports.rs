@@ -63,9 +63,9 @@ pub fn clashes(wanted: &[Wanted], observed: &Observed) -> Vec<Clash> {
         .iter()
         .filter_map(|w| {
             let holder = observed.others.iter().find(|c| {
-                c.ports.iter().any(|p| {
-                    p.host == w.host && p.protocol == w.protocol && addresses_overlap(&p.host_ip, &w.host_ip)
-                })
+                c.ports
+                    .iter()
+                    .any(|p| p.host == w.host && p.protocol == w.protocol && addresses_overlap(&p.host_ip, &w.host_ip))
             })?;
             Some(Clash { wanted: w.clone(), holder: describe(holder) })
         })

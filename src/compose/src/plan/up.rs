@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::{Action, Chosen, Images, Plan};
 use crate::digest::{self, Groups};
-use crate::observed::{
-    COMPOSE_HASH, Container, LABEL_SOURCE, LABEL_SPEC, LABEL_VERSION, Observed, State,
-};
+use crate::observed::{COMPOSE_HASH, Container, LABEL_SOURCE, LABEL_SPEC, LABEL_VERSION, Observed, State};
 use crate::project::{Condition, MountSource, Project, Service};
 
 /// `up`: exactly which services, from which images.
@@ -104,7 +102,8 @@ pub fn up(project: &Project, observed: &Observed, wish: &Up) -> Result<Plan, Vec
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let mut work = Work { project, observed, wish, plan: Plan::default(), ends: BTreeMap::new(), made: BTreeMap::new() };
+    let mut work =
+        Work { project, observed, wish, plan: Plan::default(), ends: BTreeMap::new(), made: BTreeMap::new() };
     for service in &services {
         work.resources_of(service);
     }
@@ -160,7 +159,10 @@ impl<'a> Work<'a> {
     fn resources_of(&mut self, service: &'a Service) {
         for key in service.networks.keys() {
             let Some(network) = self.project.networks.get(key) else { continue };
-            if network.external || self.observed.networks.contains_key(&network.name) || self.made.contains_key(&network.name) {
+            if network.external
+                || self.observed.networks.contains_key(&network.name)
+                || self.made.contains_key(&network.name)
+            {
                 continue;
             }
             let action = Action::CreateNetwork { key: key.clone(), name: network.name.clone() };
@@ -170,14 +172,15 @@ impl<'a> Work<'a> {
         for mount in &service.mounts {
             let MountSource::Volume(key) = &mount.source else { continue };
             let Some(volume) = self.project.volumes.get(key) else { continue };
-            if volume.external || self.observed.volumes.contains_key(&volume.name) || self.made.contains_key(&volume.name) {
+            if volume.external
+                || self.observed.volumes.contains_key(&volume.name)
+                || self.made.contains_key(&volume.name)
+            {
                 continue;
             }
             let image = self.wish.images.get(&service.name).cloned().unwrap_or_default();
-            let labels = BTreeMap::from([
-                (LABEL_SOURCE.to_owned(), image.source),
-                (LABEL_VERSION.to_owned(), image.version),
-            ]);
+            let labels =
+                BTreeMap::from([(LABEL_SOURCE.to_owned(), image.source), (LABEL_VERSION.to_owned(), image.version)]);
             let action = Action::CreateVolume { key: key.clone(), name: volume.name.clone(), labels };
             let step = self.plan.push(action, vec![], "not there yet");
             self.made.insert(volume.name.clone(), step);
@@ -194,7 +197,8 @@ impl<'a> Work<'a> {
         }
         let started = match verdict(self.project, service, current, &image, self.wish.force_recreate) {
             Verdict::Create { because } => {
-                let ready_to_start = self.create(service, &service.container_name, image, vec![], before_start, &because);
+                let ready_to_start =
+                    self.create(service, &service.container_name, image, vec![], before_start, &because);
                 Some(self.start(service, vec![ready_to_start], &because))
             }
             Verdict::Replace { because } => {
@@ -204,7 +208,8 @@ impl<'a> Work<'a> {
             }
             Verdict::Start { because } => Some(self.start(service, before_start, because)),
             Verdict::Unpause => {
-                let action = Action::UnpauseContainer { service: service.name.clone(), name: service.container_name.clone() };
+                let action =
+                    Action::UnpauseContainer { service: service.name.clone(), name: service.container_name.clone() };
                 Some(self.plan.push(action, before_start, "was paused"))
             }
             Verdict::Leave => self.restart_with_dependency(service),
@@ -224,14 +229,12 @@ impl<'a> Work<'a> {
         mut after: Vec<usize>,
         because: &str,
     ) -> usize {
-        let names = service
-            .networks
-            .keys()
-            .filter_map(|k| self.project.networks.get(k).map(|n| &n.name))
-            .chain(service.mounts.iter().filter_map(|m| match &m.source {
+        let names = service.networks.keys().filter_map(|k| self.project.networks.get(k).map(|n| &n.name)).chain(
+            service.mounts.iter().filter_map(|m| match &m.source {
                 MountSource::Volume(key) => self.project.volumes.get(key).map(|v| &v.name),
                 _ => None,
-            }));
+            }),
+        );
         after.extend(names.filter_map(|name| self.made.get(name)));
         after.sort_unstable();
         after.dedup();
@@ -245,7 +248,14 @@ impl<'a> Work<'a> {
     }
 
     /// The new container is made beside the old one, so that a mistake in it leaves the old one running.
-    fn replace(&mut self, service: &Service, old: &Container, image: Chosen, after: Vec<usize>, because: &str) -> usize {
+    fn replace(
+        &mut self,
+        service: &Service,
+        old: &Container,
+        image: Chosen,
+        after: Vec<usize>,
+        because: &str,
+    ) -> usize {
         let name = format!("{}_{}", &old.id[..old.id.len().min(12)], service.container_name);
         let inherit = anonymous_volumes(service, old);
         let created = self.create(service, &name, image, inherit, after, because);
@@ -263,7 +273,8 @@ impl<'a> Work<'a> {
 
     fn remove(&mut self, container: &Container, because: &str) -> usize {
         let (service, name) = (container.service().to_owned(), container.name.clone());
-        let stop = self.plan.push(Action::StopContainer { service: service.clone(), name: name.clone() }, vec![], because);
+        let stop =
+            self.plan.push(Action::StopContainer { service: service.clone(), name: name.clone() }, vec![], because);
         self.plan.push(Action::RemoveContainer { service, name }, vec![stop], because)
     }
 
@@ -296,9 +307,11 @@ impl<'a> Work<'a> {
 
     fn wait(&mut self, service: &'a Service, started: Option<usize>) -> Option<usize> {
         let depended = |wanted: fn(Condition) -> bool| {
-            self.wish.services.iter().filter_map(|s| self.project.services.get(s)).any(|s| {
-                s.depends_on.get(&service.name).is_some_and(|edge| wanted(edge.condition))
-            })
+            self.wish
+                .services
+                .iter()
+                .filter_map(|s| self.project.services.get(s))
+                .any(|s| s.depends_on.get(&service.name).is_some_and(|edge| wanted(edge.condition)))
         };
         let is_job = depended(|c| c == Condition::Completed);
         if !self.wish.wait && !is_job && !depended(|c| c == Condition::Healthy) {
@@ -327,12 +340,16 @@ impl<'a> Work<'a> {
             .containers
             .iter()
             .filter(|c| !c.is_one_off())
-            .filter(|c| !self.project.services.contains_key(c.service()) && !self.project.disabled.contains(c.service()))
+            .filter(|c| {
+                !self.project.services.contains_key(c.service()) && !self.project.disabled.contains(c.service())
+            })
             .map(|c| c.name.as_str())
             .collect();
         if !orphans.is_empty() {
             let names = orphans.into_iter().collect::<Vec<_>>().join(", ");
-            self.plan.notes.push(format!("containers of services that the files no longer name: {names} (`down` removes them)"));
+            self.plan
+                .notes
+                .push(format!("containers of services that the files no longer name: {names} (`down` removes them)"));
         }
     }
 }
@@ -383,11 +400,8 @@ fn difference(project: &Project, service: &Service, c: &Container, image: &Chose
         return Some(format!("image {} is another one now", image.reference));
     }
     if c.state == State::Running {
-        let missing = service
-            .networks
-            .keys()
-            .filter_map(|k| project.networks.get(k))
-            .find(|n| !c.networks.contains_key(&n.name));
+        let missing =
+            service.networks.keys().filter_map(|k| project.networks.get(k)).find(|n| !c.networks.contains_key(&n.name));
         if let Some(network) = missing {
             return Some(format!("not attached to {}", network.name));
         }
@@ -464,7 +478,13 @@ fn can_open(data: &str, server: &str) -> bool {
 
 /// The wanted services, each after those that it depends on; ties in file order.
 fn in_dependency_order<'a>(project: &'a Project, wanted: &[String]) -> Vec<&'a Service> {
-    fn visit<'a>(project: &'a Project, name: &str, wanted: &[String], seen: &mut BTreeSet<String>, out: &mut Vec<&'a Service>) {
+    fn visit<'a>(
+        project: &'a Project,
+        name: &str,
+        wanted: &[String],
+        seen: &mut BTreeSet<String>,
+        out: &mut Vec<&'a Service>,
+    ) {
         let Some(service) = project.services.get(name) else { return };
         if !wanted.iter().any(|w| w == name) || !seen.insert(name.to_owned()) {
             return;

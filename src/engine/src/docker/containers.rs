@@ -125,7 +125,12 @@ impl Engine {
     /// Removes a container; one that is gone already is no error. Volumes stay.
     pub async fn remove_container(&self, name: &str) -> Result<(), Error> {
         let options = RemoveContainerOptions { force: true, ..Default::default() };
-        match self.docker.remove_container(name, Some(options)).await.map_err(doing(|| format!("remove container {name}"))) {
+        match self
+            .docker
+            .remove_container(name, Some(options))
+            .await
+            .map_err(doing(|| format!("remove container {name}")))
+        {
             Err(e) if e.is_not_found() => Ok(()),
             // somebody else is removing it: the end is the same
             Err(e) if e.is_conflict() && e.message().contains("already in progress") => Ok(()),
@@ -235,10 +240,8 @@ fn endpoint(service: &Service, name: &str, attachment: &compose::project::Attach
     let name = name.split_once('_').filter(|(id, _)| id.len() == 12).map_or(name, |(_, rest)| rest);
     let mut aliases = vec![service.name.clone(), name.to_owned()];
     aliases.extend(attachment.aliases.iter().cloned());
-    let ipam = attachment
-        .ipv4_address
-        .clone()
-        .map(|ip| EndpointIpamConfig { ipv4_address: Some(ip), ..Default::default() });
+    let ipam =
+        attachment.ipv4_address.clone().map(|ip| EndpointIpamConfig { ipv4_address: Some(ip), ..Default::default() });
     EndpointSettings { aliases: Some(aliases), ipam_config: ipam, ..Default::default() }
 }
 
@@ -317,11 +320,14 @@ fn detail(c: bollard::models::ContainerInspectResponse) -> Detail {
             start_period: duration(h.start_period),
             start_interval: duration(h.start_interval),
         }),
-        restart_always: c
-            .host_config
-            .and_then(|h| h.restart_policy)
-            .and_then(|p| p.name)
-            .is_some_and(|n| matches!(n, RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED | RestartPolicyNameEnum::ON_FAILURE)),
+        restart_always: c.host_config.and_then(|h| h.restart_policy).and_then(|p| p.name).is_some_and(|n| {
+            matches!(
+                n,
+                RestartPolicyNameEnum::ALWAYS
+                    | RestartPolicyNameEnum::UNLESS_STOPPED
+                    | RestartPolicyNameEnum::ON_FAILURE
+            )
+        }),
         published: settings.ports.unwrap_or_default().into_iter().filter_map(published).collect(),
         address: settings
             .networks

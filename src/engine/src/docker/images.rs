@@ -30,8 +30,8 @@ pub(crate) use import::quoted;
 pub use import::{Import, chunks};
 pub use pull::PullError;
 
-use super::error::{Error, doing};
 use super::Engine;
+use super::error::{Error, doing};
 
 /// Label: the version of the server inside, as the server itself says it.
 pub const VERSION: &str = "dev.banyan.version";

@@ -43,8 +43,7 @@ impl Engine {
     }
 
     async fn networks(&self) -> Result<BTreeMap<String, Labelled>, Error> {
-        let list =
-            self.docker.list_networks(None::<ListNetworksOptions>).await.map_err(doing(|| "list networks"))?;
+        let list = self.docker.list_networks(None::<ListNetworksOptions>).await.map_err(doing(|| "list networks"))?;
         Ok(list.into_iter().filter_map(|n| Some((n.name?, labelled(n.labels)))).collect())
     }
 

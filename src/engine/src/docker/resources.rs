@@ -54,7 +54,12 @@ impl Engine {
 
     /// Deletes a volume and its data; one that is gone already is no error.
     pub async fn remove_volume(&self, name: &str) -> Result<(), Error> {
-        match self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await.map_err(doing(|| format!("remove volume {name}"))) {
+        match self
+            .docker
+            .remove_volume(name, None::<RemoveVolumeOptions>)
+            .await
+            .map_err(doing(|| format!("remove volume {name}")))
+        {
             Err(e) if e.is_not_found() => Ok(()),
             other => other,
         }

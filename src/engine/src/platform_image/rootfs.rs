@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn the_loaders_list_is_understood() {
-        let text = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x00007f)\n\t/lib64/ld.so.2 (0x1)\n";
+        let text =
+            "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x00007f)\n\t/lib64/ld.so.2 (0x1)\n";
         assert_eq!(listed(text).unwrap(), [PathBuf::from("/lib/x/libc.so.6"), PathBuf::from("/lib64/ld.so.2")]);
         assert_eq!(listed("\tstatically linked\n").unwrap(), Vec::<PathBuf>::new());
         assert_eq!(listed("\tliba.so.1 => not found\n").unwrap_err(), "liba.so.1 is not found");

@@ -182,7 +182,10 @@ mod tests {
     #[test]
     fn the_host_decides_the_release() {
         let suite = |text| Base::from_os_release(text).map(|base| base.suite).ok();
-        assert_eq!(suite("PRETTY_NAME=\"Debian GNU/Linux 13\"\nID=debian\nVERSION_CODENAME=trixie\n"), Some("bookworm"));
+        assert_eq!(
+            suite("PRETTY_NAME=\"Debian GNU/Linux 13\"\nID=debian\nVERSION_CODENAME=trixie\n"),
+            Some("bookworm")
+        );
         assert_eq!(suite("ID=ubuntu\nID_LIKE=debian\n"), Some("noble"));
         assert_eq!(suite("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), Some("noble"));
         assert_eq!(suite("ID=raspbian\nID_LIKE=debian\n"), Some("bookworm"));

@@ -38,8 +38,7 @@ impl Endpoint {
             Some((login, place)) => (Some(login), place),
             None => (None, authority),
         };
-        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, "")))
-        {
+        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
             Some((user, password)) => (percent_decoded(user)?, percent_decoded(password)?),
             None => Default::default(),
         };
@@ -48,9 +47,7 @@ impl Endpoint {
             host: host.to_owned(),
             port: port.unwrap_or(default_port),
             user: Some(user).filter(|user| !user.is_empty()),
-            password: Some(password)
-                .filter(|password| !password.is_empty())
-                .map(Secret::new),
+            password: Some(password).filter(|password| !password.is_empty()).map(Secret::new),
             path: percent_decoded(path)?,
             query: query.to_owned(),
         })
@@ -74,14 +71,7 @@ fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
-            (
-                host,
-                if after.is_empty() {
-                    None
-                } else {
-                    Some(after.strip_prefix(':')?)
-                },
-            )
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
         }
         None => match place.split_once(':') {
             Some((host, port)) => (host, Some(port)),
@@ -136,10 +126,7 @@ mod tests {
             ("amqp://h", "h:5672 None None  "),
             ("amqp://u:p@h:1/v?x=1", "h:1 Some(\"u\") Some(\"p\") v x=1"),
             ("amqp://:p@h", "h:5672 None Some(\"p\")  "),
-            (
-                "amqp://u:a%40%2fb@[::1]:9/%2f",
-                "[::1]:9 Some(\"u\") Some(\"a@/b\") / ",
-            ),
+            ("amqp://u:a%40%2fb@[::1]:9/%2f", "[::1]:9 Some(\"u\") Some(\"a@/b\") / "),
             ("amqp://u:a@b@h", "h:5672 Some(\"u\") Some(\"a@b\")  "),
         ] {
             assert_eq!(shown(text).as_deref(), Some(expected), "{text}");

@@ -28,10 +28,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads from `env`, for instance `&|name| std::env::var(name).ok()`.
     pub fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            env,
-            problems: Vec::new(),
-        }
+        Self { env, problems: Vec::new() }
     }
 
     /// The text of a variable.
@@ -40,12 +37,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A variable that may be left out; a mistake in it is remembered, and nothing returned.
-    pub fn parsed<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub fn parsed<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let value = self.value(name)?;
         let parsed = parse(&value);
         if parsed.is_none() {
@@ -69,12 +61,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A variable that must be set, under the first of `names` that is.
-    pub fn required<T>(
-        &mut self,
-        names: &[&str],
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub fn required<T>(&mut self, names: &[&str], expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         if let Some(name) = names.iter().find(|name| self.value(name).is_some()) {
             return self.parsed(name, expected, parse);
         }
@@ -88,10 +75,7 @@ impl<'a> Reader<'a> {
 
     /// Remembers a mistake.
     pub fn report(&mut self, name: &str, what: &str) {
-        self.problems.push(Problem {
-            name: name.to_owned(),
-            what: what.to_owned(),
-        });
+        self.problems.push(Problem { name: name.to_owned(), what: what.to_owned() });
     }
 
     /// The settings, unless there was any mistake.

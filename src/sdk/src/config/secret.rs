@@ -17,11 +17,7 @@ impl Secret {
 
     /// `text` with every copy of the secret taken out.
     pub fn redact(&self, text: &str) -> String {
-        if self.0.is_empty() {
-            text.to_owned()
-        } else {
-            text.replace(&self.0, "***")
-        }
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "***") }
     }
 }
 
@@ -32,10 +28,7 @@ mod tests {
     #[test]
     fn is_taken_out_of_text() {
         let secret = Secret::new("redis123");
-        assert_eq!(
-            secret.redact("ERR unknown command 'AUTH' 'redis123'"),
-            "ERR unknown command 'AUTH' '***'"
-        );
+        assert_eq!(secret.redact("ERR unknown command 'AUTH' 'redis123'"), "ERR unknown command 'AUTH' '***'");
         assert_eq!(Secret::new("").redact("as it is"), "as it is");
     }
 }

@@ -54,19 +54,11 @@ impl Amqp {
     pub(super) fn new(endpoint: &Endpoint) -> Self {
         let userinfo = AMQPUserInfo {
             username: endpoint.user.clone().unwrap_or_else(|| "guest".to_owned()),
-            password: endpoint
-                .password
-                .as_ref()
-                .map_or("guest", Secret::expose)
-                .to_owned(),
+            password: endpoint.password.as_ref().map_or("guest", Secret::expose).to_owned(),
         };
         let uri = AMQPUri {
             scheme: AMQPScheme::AMQP,
-            authority: AMQPAuthority {
-                userinfo,
-                host: endpoint.host.clone(),
-                port: endpoint.port,
-            },
+            authority: AMQPAuthority { userinfo, host: endpoint.host.clone(), port: endpoint.port },
             // An address that ends in a slash names, to the letter, a virtual host without a name, which nobody has.
             vhost: match endpoint.path.as_str() {
                 "" => "/".to_owned(),
@@ -78,10 +70,7 @@ impl Amqp {
                 ..AMQPQueryString::default()
             },
         };
-        Self {
-            uri,
-            unfinished: AtomicBool::new(false),
-        }
+        Self { uri, unfinished: AtomicBool::new(false) }
     }
 
     /// Asks whether the broker speaks; nothing is left behind when it does not.
@@ -94,16 +83,11 @@ impl Amqp {
     }
 
     async fn open(&self) -> lapin::Result<Open> {
-        let properties =
-            ConnectionProperties::default().with_connection_name("banyan health".into());
+        let properties = ConnectionProperties::default().with_connection_name("banyan health".into());
         let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
         let events = Box::pin(connection.events_listener());
         let channel = connection.create_channel().await?;
-        Ok(Open {
-            connection,
-            channel,
-            events,
-        })
+        Ok(Open { connection, channel, events })
     }
 
     /// Remembers an exchange that is dropped before its end.
@@ -126,16 +110,9 @@ impl Protocol for Amqp {
     }
 
     async fn round_trip(&self, open: &mut Open) -> Result<(), Trouble> {
-        let options = ExchangeDeclareOptions {
-            passive: true,
-            ..ExchangeDeclareOptions::default()
-        };
-        let asked = open.channel.exchange_declare(
-            EXCHANGE.into(),
-            ExchangeKind::Direct,
-            options,
-            FieldTable::default(),
-        );
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let asked =
+            open.channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, options, FieldTable::default());
         self.finished(asked).await.map_err(trouble)
     }
 
@@ -156,9 +133,7 @@ impl Protocol for Amqp {
 
 fn trouble(error: lapin::Error) -> Trouble {
     match error.kind() {
-        ErrorKind::IOError(error) | ErrorKind::RuntimeShutdownError(error) => {
-            Trouble::from(error.as_ref())
-        }
+        ErrorKind::IOError(error) | ErrorKind::RuntimeShutdownError(error) => Trouble::from(error.as_ref()),
         ErrorKind::ProtocolError(error) => Trouble::refused(error.get_message().to_string()),
         ErrorKind::InvalidConnectionState(_) | ErrorKind::InvalidChannelState(..) => {
             Trouble::unreachable("connection closed")

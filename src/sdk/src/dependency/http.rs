@@ -22,10 +22,7 @@ impl Http {
         Self {
             host: endpoint.host.clone(),
             port: endpoint.port,
-            request: http::request(
-                &endpoint.authority(),
-                &format!("{separator}{base}/health/live"),
-            ),
+            request: http::request(&endpoint.authority(), &format!("{separator}{base}/health/live")),
         }
     }
 }
@@ -42,10 +39,7 @@ impl Protocol for Http {
             let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             stream.write_all(self.request.as_bytes()).await?;
             let mut answer = Vec::new();
-            stream
-                .take(http::LONGEST_ANSWER)
-                .read_to_end(&mut answer)
-                .await?;
+            stream.take(http::LONGEST_ANSWER).read_to_end(&mut answer).await?;
             Ok(answer)
         };
         let answer = exchange.await.map_err(|error| Trouble::from(&error))?;

@@ -30,10 +30,7 @@ pub(super) trait Protocol: Send + 'static {
     fn connect(&self) -> impl Future<Output = Result<Self::Connection, Trouble>> + Send;
 
     /// Asks something that only a working server answers.
-    fn round_trip(
-        &self,
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    fn round_trip(&self, connection: &mut Self::Connection) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// Completes when the connection is seen to be gone; never, where only a round trip can tell.
     fn gone(&self, _: &mut Self::Connection) -> impl Future<Output = Trouble> + Send {
@@ -64,20 +61,8 @@ enum Logged {
 }
 
 impl Monitor {
-    pub(super) fn new(
-        name: String,
-        password: Option<Secret>,
-        board: Board,
-        stop: CancellationToken,
-    ) -> Self {
-        Self {
-            name,
-            password,
-            board,
-            stop,
-            logged: None,
-            pause: SHORTEST_PAUSE,
-        }
+    pub(super) fn new(name: String, password: Option<Secret>, board: Board, stop: CancellationToken) -> Self {
+        Self { name, password, board, stop, logged: None, pause: SHORTEST_PAUSE }
     }
 
     pub(super) async fn run(mut self, protocol: impl Protocol) {
@@ -110,11 +95,7 @@ impl Monitor {
     }
 
     /// Watches a connection until it is of no more use.
-    async fn attend<P: Protocol>(
-        &mut self,
-        protocol: &P,
-        connection: &mut P::Connection,
-    ) -> Trouble {
+    async fn attend<P: Protocol>(&mut self, protocol: &P, connection: &mut P::Connection) -> Trouble {
         loop {
             let asked = Instant::now();
             match limited(ROUND_TRIP_LIMIT, protocol.round_trip(connection)).await {
@@ -142,22 +123,13 @@ impl Monitor {
         self.board.unhealthy(&self.name, &reason);
         if self.logged != Some(Logged::Waiting(kind)) {
             self.logged = Some(Logged::Waiting(kind));
-            warn!(
-                dependency = self.name,
-                "waiting for {}: {reason}", self.name
-            );
+            warn!(dependency = self.name, "waiting for {}: {reason}", self.name);
         }
     }
 }
 
-async fn limited<T>(
-    limit: Duration,
-    attempt: impl Future<Output = Result<T, Trouble>>,
-) -> Result<T, Trouble> {
-    timeout(limit, attempt).await.unwrap_or_else(|_| {
-        Err(Trouble::unreachable(format!(
-            "no answer within {} s",
-            limit.as_secs_f32()
-        )))
-    })
+async fn limited<T>(limit: Duration, attempt: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    timeout(limit, attempt)
+        .await
+        .unwrap_or_else(|_| Err(Trouble::unreachable(format!("no answer within {} s", limit.as_secs_f32()))))
 }

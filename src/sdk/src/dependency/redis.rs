@@ -1,8 +1,8 @@
 //! Redis.
 
 use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError, aio::MultiplexedConnection, cmd, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError,
+    aio::MultiplexedConnection, cmd, io::tcp::TcpSettings,
 };
 
 use super::{monitor::Protocol, trouble::Trouble};
@@ -15,19 +15,15 @@ pub(super) struct Redis {
 
 impl Redis {
     pub(super) fn new(endpoint: &Endpoint) -> Self {
-        let mut login = RedisConnectionInfo::default()
-            .set_db(redis_database(endpoint).unwrap_or_default())
-            .set_skip_set_lib_name();
+        let mut login =
+            RedisConnectionInfo::default().set_db(redis_database(endpoint).unwrap_or_default()).set_skip_set_lib_name();
         if let Some(user) = &endpoint.user {
             login = login.set_username(user);
         }
         if let Some(password) = &endpoint.password {
             login = login.set_password(password.expose());
         }
-        Self {
-            address: ConnectionAddr::Tcp(endpoint.host.clone(), endpoint.port),
-            login,
-        }
+        Self { address: ConnectionAddr::Tcp(endpoint.host.clone(), endpoint.port), login }
     }
 }
 
@@ -43,9 +39,7 @@ impl Protocol for Redis {
             .set_redis_settings(self.login.clone())
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
         // The monitor limits every attempt by itself.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         Client::open(info)
             .map_err(trouble)?
             .get_multiplexed_async_connection_with_config(&config)

@@ -23,17 +23,11 @@ pub(super) enum Kind {
 
 impl Trouble {
     pub(super) fn unreachable(reason: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Unreachable,
-            reason: reason.into(),
-        }
+        Self { kind: Kind::Unreachable, reason: reason.into() }
     }
 
     pub(super) fn refused(reason: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Refused,
-            reason: reason.into(),
-        }
+        Self { kind: Kind::Refused, reason: reason.into() }
     }
 
     /// Fit to be shown: one line, not long, without the password.
@@ -41,12 +35,7 @@ impl Trouble {
         if let Some(password) = password {
             self.reason = password.redact(&self.reason);
         }
-        self.reason = self
-            .reason
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(LONGEST_REASON)
-            .collect();
+        self.reason = self.reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect();
         self
     }
 }
@@ -56,9 +45,9 @@ impl From<&io::Error> for Trouble {
         Self::unreachable(match error.kind() {
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-            io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => "connection closed".to_owned(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+                "connection closed".to_owned()
+            }
             _ => error.to_string(),
         })
     }

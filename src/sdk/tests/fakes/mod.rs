@@ -63,10 +63,7 @@ impl Fake {
     /// Listens again, on the same port.
     pub async fn come_back(&mut self) {
         // The port is free as soon as the aborted task is dropped.
-        let listener = within("the port is free again", async || {
-            TcpListener::bind(self.address).await.ok()
-        })
-        .await;
+        let listener = within("the port is free again", async || TcpListener::bind(self.address).await.ok()).await;
         self.serve(listener);
     }
 
@@ -85,10 +82,7 @@ impl Fake {
         let mut accepted = self.accepted.subscribe();
         let goal = *accepted.borrow() + count;
         let reached = accepted.wait_for(|accepted| *accepted >= goal);
-        timeout(Duration::from_secs(20), reached)
-            .await
-            .expect("nobody connects")
-            .unwrap();
+        timeout(Duration::from_secs(20), reached).await.expect("nobody connects").unwrap();
     }
 
     fn serve(&mut self, listener: TcpListener) {
@@ -100,18 +94,13 @@ impl Fake {
                 accepted.send_modify(|accepted| *accepted += 1);
                 let awake = awake.clone();
                 connections.spawn(async move {
-                    let stream = Talk {
-                        stream: BufReader::new(stream),
-                        awake,
-                    };
+                    let stream = Talk { stream: BufReader::new(stream), awake };
                     // A client may hang up whenever it likes.
                     let _ = match speaks {
                         Speaks::Postgres => postgres(stream).await,
                         Speaks::Rabbitmq => rabbitmq(stream).await,
                         Speaks::Redis => redis(stream, b"+PONG\r\n").await,
-                        Speaks::IndiscreetRedis => {
-                            redis(stream, b"-ERR no 'PING' after 'redis123'\r\n").await
-                        }
+                        Speaks::IndiscreetRedis => redis(stream, b"-ERR no 'PING' after 'redis123'\r\n").await,
                         Speaks::Http => http(stream).await,
                     };
                 });
@@ -190,11 +179,9 @@ async fn http(mut talk: Talk) -> io::Result<()> {
     let request = talk.line().await?;
     while !talk.line().await?.is_empty() {}
     if request == "GET /health/live HTTP/1.1" {
-        talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-            .await
+        talk.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await
     } else {
-        talk.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-            .await
+        talk.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await
     }
 }
 
@@ -216,7 +203,7 @@ async fn rabbitmq(mut talk: Talk) -> io::Result<()> {
             (10, 50) => b"\x00\x0a\x00\x33",                         // close -> close-ok
             (20, 10) => b"\x00\x14\x00\x0b\0\0\0\0",                 // channel open -> open-ok
             (20, 40) => b"\x00\x14\x00\x29",                         // channel close -> close-ok
-            (40, 10) => b"\x00\x28\x00\x0b", // exchange declare -> declare-ok
+            (40, 10) => b"\x00\x28\x00\x0b",                         // exchange declare -> declare-ok
             _ => continue,
         };
         talk.say(&frame(channel, answer)).await?;
@@ -249,16 +236,9 @@ impl Stores {
     }
 
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let (postgres, rabbitmq, redis) = (
-            self.postgres.address,
-            self.rabbitmq.address,
-            self.redis.address,
-        );
+        let (postgres, rabbitmq, redis) = (self.postgres.address, self.rabbitmq.address, self.redis.address);
         vec![
-            (
-                "DATABASE_URL",
-                format!("postgresql://actor_user:actor_pass123@{postgres}/eventstore"),
-            ),
+            ("DATABASE_URL", format!("postgresql://actor_user:actor_pass123@{postgres}/eventstore")),
             ("RABBITMQ_URL", format!("amqp://admin:admin123@{rabbitmq}")),
             ("REDIS_URL", format!("redis://:redis123@{redis}")),
         ]
@@ -287,21 +267,12 @@ pub async fn ask(address: SocketAddr, request: &str) -> io::Result<Answer> {
     stream.write_all(request.as_bytes()).await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
-    Ok(Answer {
-        status: head[9..12].parse().unwrap(),
-        head: head.to_owned(),
-        body: body.to_owned(),
-    })
+    let (head, body) = text.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Answer { status: head[9..12].parse().unwrap(), head: head.to_owned(), body: body.to_owned() })
 }
 
 /// Asks again and again until there is an answer, for at most ten seconds.
-pub async fn within<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut attempt: impl FnMut() -> F,
-) -> T {
+pub async fn within<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
     let mut tick = interval(Duration::from_millis(5));
     timeout(Duration::from_secs(10), async {
         loop {
@@ -318,20 +289,17 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
 /// How long it takes until `/health` answers with `status` and complains of exactly `unhealthy`.
 pub async fn until_health(address: SocketAddr, status: u16, unhealthy: &[&str]) -> Duration {
     let asked = Instant::now();
-    within(
-        &format!("health is {status} because of {unhealthy:?}"),
-        async || {
-            let answer = ask(address, "GET /health").await.ok()?;
-            let body = answer.json();
-            let named: Vec<_> = body["dependencies"]
-                .as_object()?
-                .iter()
-                .filter(|(_, state)| state["status"] != "healthy")
-                .map(|(name, _)| name.as_str())
-                .collect();
-            (answer.status == status && named == unhealthy).then_some(())
-        },
-    )
+    within(&format!("health is {status} because of {unhealthy:?}"), async || {
+        let answer = ask(address, "GET /health").await.ok()?;
+        let body = answer.json();
+        let named: Vec<_> = body["dependencies"]
+            .as_object()?
+            .iter()
+            .filter(|(_, state)| state["status"] != "healthy")
+            .map(|(name, _)| name.as_str())
+            .collect();
+        (answer.status == status && named == unhealthy).then_some(())
+    })
     .await;
     asked.elapsed()
 }

@@ -69,7 +69,14 @@ impl Engine {
         name.push(format!(".{}.part", std::process::id()));
         let part = Part(path.with_file_name(name));
         let failed = |source| ArchiveError::File { doing: "write", path: path.to_owned(), source };
-        let mut file = tokio::fs::File::options().read(true).write(true).create(true).truncate(true).open(&part.0).await.map_err(failed)?;
+        let mut file = tokio::fs::File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&part.0)
+            .await
+            .map_err(failed)?;
         let shown = path.display().to_string();
         let bytes = self.docker.export_images(references);
         let mut bytes = Box::pin(counted(bytes, journal.clone(), shown, "saving", 0));

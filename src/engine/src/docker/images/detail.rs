@@ -117,9 +117,8 @@ fn sorted(list: Option<Vec<String>>) -> Vec<String> {
 /// An empty test means that there is none to inherit.
 fn healthcheck(check: HealthConfig) -> Option<Healthcheck> {
     // the engine says 0 for "not set"
-    let time = |nanos: Option<i64>| {
-        nanos.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).map(Duration::from_nanos)
-    };
+    let time =
+        |nanos: Option<i64>| nanos.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).map(Duration::from_nanos);
     Some(Healthcheck {
         test: check.test.filter(|test| !test.is_empty())?,
         interval: time(check.interval),

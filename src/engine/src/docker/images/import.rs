@@ -37,8 +37,7 @@ impl Engine {
         let (repo, tag) = split_tag(&import.tag);
         let labels = import.labels.iter().map(|(k, v)| format!("LABEL {k}={}", quoted(v)));
         let changes: Vec<String> = import.changes.iter().cloned().chain(labels).collect();
-        let options =
-            CreateImageOptionsBuilder::default().from_src("-").repo(repo).tag(tag).changes(changes).build();
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(repo).tag(tag).changes(changes).build();
         let broken = Arc::new(OnceLock::new());
         let rootfs = rootfs.inspect_err({
             let broken = broken.clone();

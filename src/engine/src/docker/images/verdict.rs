@@ -74,7 +74,13 @@ const WORDS: [(Verdict, &[&str]); 7] = [
     // a proxy that refuses to connect is known by its status line alone behind the address
     (
         Verdict::NoRegistry,
-        &["/v2/\": forbidden", "/v2/\": service unavailable", "/v2/\": bad gateway", "/v2/\": gateway timeout", "dial tcp"],
+        &[
+            "/v2/\": forbidden",
+            "/v2/\": service unavailable",
+            "/v2/\": bad gateway",
+            "/v2/\": gateway timeout",
+            "dial tcp",
+        ],
     ),
     (
         Verdict::Interrupted,
@@ -154,7 +160,10 @@ mod tests {
                 "pull access denied for rediss, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
                 Verdict::NotFound,
             ),
-            (r#"failed to resolve reference "docker.io/library/redis:99": docker.io/library/redis:99: not found"#, Verdict::NotFound),
+            (
+                r#"failed to resolve reference "docker.io/library/redis:99": docker.io/library/redis:99: not found"#,
+                Verdict::NotFound,
+            ),
             ("no matching manifest for linux/arm64/v8 in the manifest list entries", Verdict::NotFound),
             (r#"Head "https://ghcr.io/v2/a/b/manifests/1": unauthorized"#, Verdict::Denied),
             (r#"Head "https://ghcr.io/v2/a/b/manifests/1": denied: denied"#, Verdict::Denied),
@@ -171,7 +180,11 @@ mod tests {
 
     #[test]
     fn it_breaks_off() {
-        for message in ["unexpected EOF", "read tcp 192.0.2.1:443: connection reset by peer", "dial tcp 192.0.2.1:443: i/o timeout"] {
+        for message in [
+            "unexpected EOF",
+            "read tcp 192.0.2.1:443: connection reset by peer",
+            "dial tcp 192.0.2.1:443: i/o timeout",
+        ] {
             assert_eq!(judge(message, true), Verdict::Interrupted, "{message}");
         }
     }

@@ -1,0 +1,204 @@
+//! A stage for one test: its own folder, data folder, environment and project; all gone when it is dropped.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// The executable under test.
+pub const BANYAN: &str = env!("CARGO_BIN_EXE_banyan");
+
+/// One test's own corner.
+pub struct Stage {
+    folder: tempfile::TempDir,
+    /// The instance that `banyan` is called with; part of every name in Docker.
+    pub instance: String,
+    env: BTreeMap<String, String>,
+    needs_engine: bool,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Stage {
+    /// A corner for a test that needs no engine.
+    pub fn plain(name: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix(&format!("banyan-{name}-")).tempdir().unwrap();
+        let instance = format!("t{}-{name}", std::process::id());
+        let path = std::env::var("PATH").unwrap_or_default();
+        let data = folder.path().join("data").display().to_string();
+        let home = folder.path().join("home");
+        std::fs::create_dir_all(&home).unwrap();
+        let env = BTreeMap::from([
+            ("PATH".to_owned(), path),
+            ("HOME".to_owned(), home.display().to_string()),
+            ("BANYAN_DATA_DIR".to_owned(), data),
+            ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ]);
+        Self { folder, instance, env, needs_engine: false }
+    }
+
+    /// A corner for a test against the engine of this run (`DOCKER_HOST`, or the default socket).
+    pub fn new(name: &str) -> Self {
+        let mut stage = Self::plain(name);
+        stage.needs_engine = true;
+        if let Ok(host) = std::env::var("DOCKER_HOST") {
+            stage.env.insert("DOCKER_HOST".to_owned(), host);
+        }
+        stage
+    }
+
+    /// The folder in which commands run.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sets a variable for every command from now on.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Writes a file of the folder.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A command of banyan, ready to run, without `--instance`.
+    pub fn bare(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BANYAN);
+        command.args(args).current_dir(self.folder()).env_clear().envs(&self.env).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `banyan --instance … ARGS`.
+    pub fn banyan(&self, args: &[&str]) -> Run {
+        let mut all = vec!["--instance", self.instance.as_str()];
+        all.extend(args);
+        run(self.bare(&all))
+    }
+
+    /// The same, which must end with 0.
+    #[track_caller]
+    pub fn ok(&self, args: &[&str]) -> Run {
+        let run = self.banyan(args);
+        assert_eq!(run.code, 0, "banyan {args:?}\n{}\n{}", run.stdout, run.stderr);
+        run
+    }
+
+    /// Starts `banyan --instance … ARGS` and lets it run.
+    pub fn spawn(&self, args: &[&str]) -> Child {
+        let mut all = vec!["--instance", self.instance.as_str()];
+        all.extend(args);
+        self.bare(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// A command line of `sh` in the folder, with the stage's environment.
+    pub fn sh(&self, line: &str) -> Run {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(self.folder()).env_clear().envs(&self.env).stdin(Stdio::null());
+        run(command)
+    }
+
+    /// Runs `docker ARGS`, which must end with 0; the output without the last line end.
+    #[track_caller]
+    pub fn docker(&self, args: &[&str]) -> String {
+        let mut command = Command::new("docker");
+        command.args(args).env_clear().envs(&self.env).stdin(Stdio::null());
+        let run = run(command);
+        assert_eq!(run.code, 0, "docker {args:?}\n{}", run.stderr);
+        run.stdout.trim_end().to_owned()
+    }
+
+    /// Name of the project of the built-in stack in this corner.
+    pub fn project(&self) -> String {
+        format!("flow-platform-{}", self.instance)
+    }
+
+    /// Names of all containers, networks and volumes that carry the project's label.
+    pub fn leftovers(&self, project: &str) -> Vec<String> {
+        let filter = format!("label=com.docker.compose.project={project}");
+        let mut found = Vec::new();
+        for list in [
+            &["ps", "-aq", "--filter"][..],
+            &["network", "ls", "-q", "--filter"][..],
+            &["volume", "ls", "-q", "--filter"][..],
+        ] {
+            let args: Vec<&str> = list.iter().copied().chain([filter.as_str()]).collect();
+            found.extend(self.docker(&args).lines().map(str::to_owned));
+        }
+        found
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.needs_engine {
+            // whatever project carries the instance in its name, also after a failed test
+            let line = format!(
+                "for c in $(docker ps -aq --filter name={0}); do docker rm -f $c; done; \
+                 for n in $(docker network ls -q --filter name={0}); do docker network rm $n; done; \
+                 for v in $(docker volume ls -q --filter name={0}); do docker volume rm $v; done",
+                self.instance
+            );
+            self.sh(&line);
+        }
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(mut command: Command) -> Run {
+    Run::from(command.output().unwrap())
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Run {
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// Asks again every 20 ms until it is true; fails after `limit`.
+#[track_caller]
+pub fn eventually(limit: Duration, what: &str, mut is_true: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_true() {
+        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that nothing listens on and that no other test of this run is given.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 12_000 + (std::process::id() % 400) as u16 * 16 + offset;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
