@@ -13,9 +13,12 @@ use crate::report::{Color, Mode};
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
-    /// Say more: which project and engine, and why each step is taken
-    #[arg(short, long)]
-    pub verbose: bool,
+    /// Like --verbose (before the command: after `down`, -v is --volumes)
+    #[arg(short = 'v')]
+    pub short_verbose: bool,
+    /// Like --file (before the command: after `logs`, -f is --follow)
+    #[arg(short = 'f', value_name = "FILE")]
+    pub short_file: Vec<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -25,7 +28,7 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]
-    #[arg(short, long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub file: Vec<PathBuf>,
     /// File with variables, instead of `.env`; again for more, the last one wins
     #[arg(long, global = true, value_name = "FILE")]
@@ -45,6 +48,9 @@ pub struct Global {
     /// Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]
     #[arg(short = 'H', long, global = true, value_name = "ENDPOINT")]
     pub host: Option<String>,
+    /// Say more: which engine, and why each step is taken
+    #[arg(long, global = true)]
+    pub verbose: bool,
     /// Show only errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -174,7 +180,7 @@ pub struct LogsArgs {
     /// Services whose output to show [default: all]
     pub services: Vec<String>,
     /// Go on as new lines come
-    #[arg(long, short = 'F')]
+    #[arg(long, short)]
     pub follow: bool,
     /// Only the last so many lines of each service
     #[arg(long, short = 'n', value_name = "LINES")]

@@ -22,8 +22,6 @@ use crate::setup;
 pub struct Context {
     /// Options of every command.
     pub global: Global,
-    /// `--verbose`.
-    pub verbose: bool,
     /// The environment.
     pub env: BTreeMap<String, String>,
     /// The terminal.
@@ -43,7 +41,7 @@ pub struct Context {
 
 impl Context {
     /// Reads the outside world.
-    pub fn new(global: Global, verbose: bool) -> Result<Self, Failure> {
+    pub fn new(global: Global) -> Result<Self, Failure> {
         let folder = std::env::current_dir().map_err(|e| {
             Failure::new(Exit::Other, 3, format!("cannot tell the current folder: {e}"))
                 .hint("change into a folder that exists")
@@ -58,18 +56,7 @@ impl Context {
         // a variable that is not UTF-8 cannot be meant for us
         let env =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        Ok(Self {
-            global,
-            verbose,
-            env,
-            terminal,
-            style,
-            screen,
-            journal,
-            executable,
-            cancel: CancellationToken::new(),
-            folder,
-        })
+        Ok(Self { global, env, terminal, style, screen, journal, executable, cancel: CancellationToken::new(), folder })
     }
 
     /// Finds and loads the project.
@@ -94,7 +81,7 @@ impl Context {
             .try_engine()
             .await
             .map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))?;
-        if self.verbose {
+        if self.global.verbose {
             self.note(&format!(
                 "engine: {} {} at {} ({})",
                 engine.product(),

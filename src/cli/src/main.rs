@@ -26,7 +26,9 @@ use failure::Failure;
 use report::Mode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    cli.global.verbose |= cli.short_verbose;
+    cli.global.file.append(&mut cli.short_file);
     match cli.command {
         // neither needs an engine, a terminal or a runtime of many threads
         Command::Completions { shell } => {
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => commands::serve::run(&args),
         command => {
             let as_json = cli.global.output == Output::Json || cli.global.progress == Mode::Json;
-            let result = Context::new(cli.global, cli.verbose).and_then(|context| run(&context, command));
+            let result = Context::new(cli.global).and_then(|context| run(&context, command));
             match result {
                 Ok(code) => ExitCode::from(code),
                 Err(failure) => {

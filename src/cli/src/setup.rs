@@ -126,10 +126,6 @@ pub async fn recipe_tools(journal: &Journal) -> Result<(), SetupError> {
     run::packages(&steps, &facts, journal).await
 }
 
-/// The command that sets everything up, as it can be pasted.
-pub fn hint(exe: &Path, on_path: bool) -> String {
-    command_line(exe, on_path, &["up", "--setup"])
-}
 
 /// A command of this executable, as it can be pasted: by name when the shell would find it, else by path.
 pub fn command_line(exe: &Path, on_path: bool, args: &[&str]) -> String {

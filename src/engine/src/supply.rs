@@ -196,10 +196,7 @@ impl Supply<'_> {
                 }
                 self.build(&recipe, Some(error)).await
             }
-            _ => {
-                self.journal.tell(Kind::Image, reference, Phase::Failed("unavailable"), None);
-                Err(error.into())
-            }
+            _ => Err(error.into()),
         }
     }
 
@@ -213,15 +210,7 @@ impl Supply<'_> {
             Ok(built) => {
                 Ok(Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version })
             }
-            Err(recipe) => {
-                self.journal.tell(
-                    Kind::Image,
-                    &format!("banyan-local/{name}"),
-                    Phase::Failed("failed"),
-                    Some(recipe.to_string()),
-                );
-                Err(SupplyError::Recipe { pull, recipe })
-            }
+            Err(recipe) => Err(SupplyError::Recipe { pull, recipe }),
         }
     }
 

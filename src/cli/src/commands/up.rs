@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compose::observed::Observed;
 use compose::plan::{self, Images, Plan, Up};
-use compose::project::Project;
+use compose::project::{MountSource, Project};
 use engine::Engine;
 use engine::apply::{Applied, apply};
 use engine::progress::{Kind, Phase};
@@ -71,6 +71,9 @@ pub async fn bring_up(context: &Context, args: &UpArgs, engine: &Engine, loaded:
     let supply = supply(context, engine, args.pull, args.platform_binary.as_deref())?;
     let (images, unavailable) = supply.images(&loaded.project, &observed, &required).await;
     if !unavailable.is_empty() {
+        for missing in &unavailable {
+            context.journal.tell(Kind::Image, &missing.reference, Phase::Failed("unavailable"), None);
+        }
         return Err(trouble::images(context, &unavailable));
     }
     let loaded = with_stand_ins(context, args, loaded, &images)?;
@@ -109,7 +112,7 @@ async fn carry_out(
     for note in &plan.notes {
         context.note(&format!("note: {note}"));
     }
-    if context.verbose && !plan.changes_nothing() {
+    if context.global.verbose && !plan.changes_nothing() {
         context.note(&plan.to_string());
     }
     Ok(apply(engine, project, &plan, &context.journal, &context.limits(args.wait_timeout), &context.cancel).await)
@@ -149,6 +152,7 @@ async fn optional_tiers(
     });
     let (images, unavailable) = supply.images(project, &observed, &to_try).await;
     for missing in &unavailable {
+        context.journal.tell(Kind::Image, &missing.reference, Phase::Warned("unavailable"), None);
         for name in &missing.services {
             outcome.unavailable.push((name.clone(), missing.reason.to_string()));
         }
@@ -356,6 +360,10 @@ impl Outcome {
             self.project.services.keys().filter(|n| self.optional.applied.ready.contains_key(*n)).cloned().collect();
         rows(&optional);
         text.push_str(&table.render(style, context.terminal.table_width()));
+        let volumes: Vec<&str> = self.volumes();
+        if !volumes.is_empty() {
+            text.push_str(&format!("\nData is kept in volumes: {}\n", volumes.join(", ")));
+        }
         if !self.optional.unavailable.is_empty() {
             text.push_str("\nOptional services that are not there:\n");
             for (name, why) in &self.optional.unavailable {
@@ -380,6 +388,17 @@ impl Outcome {
             text.push_str(&format!("\nBuilt from recipes, in place of published images: {}\n", stand_ins.join(", ")));
         }
         text
+    }
+
+    /// Where the data of what was brought up is.
+    fn volumes(&self) -> Vec<&str> {
+        let up = |s: &&compose::project::Service| self.required.contains(&s.name) || self.ready(&s.name);
+        let mounts = self.project.services.values().filter(up).flat_map(|s| &s.mounts);
+        let names = mounts.filter_map(|m| match &m.source {
+            MountSource::Volume(key) => Some(self.project.volumes.get(key)?.name.as_str()),
+            _ => None,
+        });
+        names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn version(&self, service: &str) -> String {
