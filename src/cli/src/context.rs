@@ -108,13 +108,16 @@ impl Context {
     /// A command of banyan that works as pasted into a shell.
     pub fn pasteable(&self, args: &[&str]) -> String {
         let on_path = setup::on_path(&self.executable, self.env.get("PATH").map(|p| p.as_ref()));
+        let path = |p: &PathBuf| p.display().to_string();
+        let options = [
+            ("--file", self.global.file.iter().map(path).collect()),
+            ("--env-file", self.global.env_file.iter().map(path).collect()),
+            ("--instance", Vec::from_iter(self.global.instance.clone())),
+            ("--host", Vec::from_iter(self.global.host.clone())),
+        ];
         let mut words: Vec<&str> = Vec::new();
-        let files: Vec<_> = self.global.file.iter().map(|f| f.display().to_string()).collect();
-        for file in &files {
-            words.extend(["--file", file]);
-        }
-        if let Some(instance) = &self.global.instance {
-            words.extend(["--instance", instance]);
+        for (option, values) in &options {
+            words.extend(values.iter().flat_map(|value| [*option, value.as_str()]));
         }
         words.extend(args);
         setup::command_line(&self.executable, on_path, &words)

@@ -126,7 +126,6 @@ pub async fn recipe_tools(journal: &Journal) -> Result<(), SetupError> {
     run::packages(&steps, &facts, journal).await
 }
 
-
 /// A command of this executable, as it can be pasted: by name when the shell would find it, else by path.
 pub fn command_line(exe: &Path, on_path: bool, args: &[&str]) -> String {
     let exe = if on_path { exe.file_name().map_or(exe, Path::new) } else { exe };

@@ -148,10 +148,14 @@ impl Supply<'_> {
         match self.origin(observed, service) {
             Origin::Here(chosen) if chosen.version.is_empty() => self.inspected(&chosen.reference).await,
             Origin::Here(chosen) => Ok(chosen),
-            Origin::Executable => {
-                let tag = platform_image::ensure(self.engine, self.executable, self.journal).await?;
-                self.inspected(&tag).await
-            }
+            Origin::Executable => match self.platform_image(observed).await {
+                Some(image) => Ok(image),
+                None => {
+                    let tag = platform_image::ensure(self.engine, self.executable, self.journal).await?;
+                    self.journal.tell(Kind::Image, &tag, Phase::Done("made"), Some("from this executable".into()));
+                    self.inspected(&tag).await
+                }
+            },
             Origin::Build(recipe) => self.build(&recipe, None).await,
             Origin::Fetch { .. } if service.pull_policy == PullPolicy::Never => Err(SupplyError::Never),
             Origin::Fetch { recipe } => self.fetch(observed, service, recipe).await,
@@ -208,6 +212,7 @@ impl Supply<'_> {
         };
         match built {
             Ok(built) => {
+                self.journal.tell(Kind::Image, &recipe.repository(), Phase::Done("built"), Some(built.tag.clone()));
                 Ok(Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version })
             }
             Err(recipe) => Err(SupplyError::Recipe { pull, recipe }),
