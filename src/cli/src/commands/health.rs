@@ -81,14 +81,22 @@ async fn check_all(engine: &Engine, project: &Project, named: &[String]) -> Resu
         .services
         .values()
         .filter(|s| if named.is_empty() { s.profiles.is_empty() || of(s).is_some() } else { named.contains(&s.name) });
-    Ok(join_all(chosen.map(|s| check(engine, project, s, of(s)))).await)
+    // whoever names a service asks about that one
+    let counts = |s: &Service| named.contains(&s.name) || (s.is_required() && s.profiles.is_empty());
+    Ok(join_all(chosen.map(|s| check(engine, project, s, counts(s), of(s)))).await)
 }
 
-async fn check(engine: &Engine, project: &Project, service: &Service, container: Option<&Container>) -> Checkup {
+async fn check(
+    engine: &Engine,
+    project: &Project,
+    service: &Service,
+    required: bool,
+    container: Option<&Container>,
+) -> Checkup {
     let label = |name: &str| container.and_then(|c| c.labels.get(name)).cloned().unwrap_or_default();
     let mut checkup = Checkup {
         service: service.name.clone(),
-        required: service.is_required() && service.profiles.is_empty(),
+        required,
         state: container.map_or("absent", |c| c.state.as_str()).to_owned(),
         healthy: false,
         answer: String::new(),
@@ -134,7 +142,8 @@ fn print(context: &Context, project: &Project, checkups: &[Checkup]) {
     let mut text = table(context, checkups.iter().filter(|c| c.required));
     let optional = table(context, checkups.iter().filter(|c| !c.required));
     if !optional.is_empty() {
-        text.push_str(&format!("\nOptional\n{optional}"));
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text.push_str(&format!("{gap}Optional\n{optional}"));
     }
     context.print(&text);
 }

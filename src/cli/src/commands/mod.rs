@@ -10,20 +10,23 @@ pub mod serve;
 pub mod status;
 pub mod up;
 
-use compose::project::{Project, Service};
+use compose::Problem;
+use compose::project::Service;
 
-/// An error that names the service and the one that was probably meant.
-pub fn unknown_service(name: &str, known: &[&str]) -> crate::failure::Failure {
-    use crate::failure::{Exit, Failure};
-    let failure = Failure::new(Exit::Config, 4, format!("there is no service `{name}`"));
-    match compose::suggest(name, known.iter().copied()) {
-        Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
-        None => failure.hint(format!("services: {}", known.join(", "))),
-    }
+use crate::failure::Failure;
+
+/// An error that names the service and the one that was probably meant; the same that a load gives.
+fn unknown_service(name: &str, known: &[&str]) -> Failure {
+    let problem = Problem::new(format!("there is no service `{name}`"));
+    let hint = match compose::suggest(name, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("services: {}", known.join(", ")),
+    };
+    Failure::problems(&[problem.hint(hint)])
 }
 
 /// The services that were named, or all that have a container.
-pub fn check_names(named: &[String], known: &[&str]) -> Result<(), crate::failure::Failure> {
+pub fn check_names(named: &[String], known: &[&str]) -> Result<(), Failure> {
     match named.iter().find(|n| !known.contains(&n.as_str())) {
         Some(unknown) => Err(unknown_service(unknown, known)),
         None => Ok(()),
@@ -31,8 +34,7 @@ pub fn check_names(named: &[String], known: &[&str]) -> Result<(), crate::failur
 }
 
 /// The service's addresses as people reach them: container ports replaced by published ones.
-pub fn addresses(project: &Project, service: &Service) -> Vec<(String, String, Option<String>)> {
-    let _ = project;
+pub fn addresses(service: &Service) -> Vec<(String, String, Option<String>)> {
     service
         .extension
         .addresses

@@ -44,7 +44,8 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<u8, Failure> {
     let optional = table(context, rows.iter().filter(|r| r.tier.is_some()));
     let mut text = required;
     if !optional.is_empty() {
-        text.push_str(&format!("\nOptional\n{optional}"));
+        let gap = if text.is_empty() { "" } else { "\n" };
+        text.push_str(&format!("{gap}Optional\n{optional}"));
     }
     if containers.is_empty() {
         context.note(&format!("nothing of project {} runs; bring it up: {}", project.name, context.pasteable(&["up"])));
@@ -68,7 +69,7 @@ fn row<'a>(project: &'a Project, containers: &'a [Container], service: &'a str) 
         container,
         tier: declared.and_then(|s| s.extension.tier.as_deref()),
         addresses: declared
-            .map(|s| super::addresses(project, s).into_iter().map(|(_, url, _)| url).collect())
+            .map(|s| super::addresses(s).into_iter().map(|(_, url, _)| url).collect())
             .unwrap_or_default(),
     }
 }

@@ -319,7 +319,7 @@ impl Outcome {
                 2,
                 format!("optional services cannot be had (--strict): {}", self.optional.given_up.join(", ")),
             )
-            .hint("try again with --pull"));
+            .hint(format!("try again: {}", context.pasteable(&["up", "--strict", "--pull"]))));
         }
         match trouble::start(context, &self.project, &self.optional.applied) {
             Some(failure) if args.strict => Err(failure),
@@ -340,7 +340,7 @@ impl Outcome {
                 let service = &self.project.services[name.as_str()];
                 let version = self.version(name);
                 let mut first = true;
-                for (what, url, login) in addresses(&self.project, service) {
+                for (what, url, login) in addresses(service) {
                     let _ = what;
                     table.row([
                         if first { name.clone() } else { String::new() },
@@ -414,7 +414,7 @@ impl Outcome {
             .values()
             .filter(|s| self.required.contains(&s.name) || self.optional.applied.ready.contains_key(&s.name))
             .map(|s| {
-                let addresses: Vec<_> = addresses(&self.project, s)
+                let addresses: Vec<_> = addresses(s)
                     .into_iter()
                     .map(|(name, url, login)| serde_json::json!({ "name": name, "url": url, "login": login }))
                     .collect();
