@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine::Engine;
@@ -37,6 +37,7 @@ pub struct Context {
     /// Set by the first Ctrl-C.
     pub cancel: CancellationToken,
     folder: PathBuf,
+    unwritten: OnceLock<String>,
 }
 
 impl Context {
@@ -56,7 +57,18 @@ impl Context {
         // a variable that is not UTF-8 cannot be meant for us
         let env =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        Ok(Self { global, env, terminal, style, screen, journal, executable, cancel: CancellationToken::new(), folder })
+        Ok(Self {
+            global,
+            env,
+            terminal,
+            style,
+            screen,
+            journal,
+            executable,
+            cancel: CancellationToken::new(),
+            folder,
+            unwritten: OnceLock::new(),
+        })
     }
 
     /// Finds and loads the project.
@@ -128,15 +140,26 @@ impl Context {
         self.global.output == Output::Json
     }
 
-    /// Data for standard output. A reader that has gone away is no failure.
+    /// Data for standard output. A reader that has gone away is no failure; a full disk is, see [`Self::unwritten`].
     pub fn print(&self, text: &str) {
         use std::io::Write;
-        let _ = self.screen_aside(|| {
+        let written = self.screen_aside(|| {
             let mut out = std::io::stdout().lock();
             out.write_all(text.as_bytes())
                 .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })?;
             out.flush()
         });
+        if let Some(Err(error)) =
+            written.filter(|w| w.as_ref().is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe))
+        {
+            let _ = self.unwritten.set(error.to_string());
+        }
+    }
+
+    /// Why data could not be written, if it could not.
+    pub fn unwritten(&self) -> Option<Failure> {
+        let why = self.unwritten.get()?;
+        Some(Failure::new(Exit::Other, 6, format!("cannot write to standard output: {why}")))
     }
 
     /// A JSON document for standard output.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::report::style::Style;
 use compose::Problem;
 use engine::docker::Error;
 use engine::docker::connect::Unreachable;
@@ -130,12 +131,16 @@ impl From<Error> for Failure {
 /// `error[E0501]: …`, indented details, the hint.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error[{}]: {}", self.code(), self.message)?;
+        // names from files, logs and answers must not steer the terminal
+        let plain = Style { color: false, unicode: true };
+        write!(f, "error[{}]: {}", self.code(), plain.text(&self.message))?;
         for line in &self.details {
-            write!(f, "\n  {line}")?;
+            write!(f, "\n  {}", plain.text(line))?;
         }
-        if let Some(hint) = &self.hint {
-            write!(f, "\n  hint: {}", hint.replace('\n', "\n        "))?;
+        let mut label = "hint:";
+        for line in self.hint.iter().flat_map(|hint| hint.lines()) {
+            write!(f, "\n  {label} {}", plain.text(line))?;
+            label = "     ";
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ use report::Mode;
 fn main() -> ExitCode {
     let mut cli = Cli::parse();
     cli.global.verbose |= cli.short_verbose;
+    cli.global.instance = cli.global.instance.filter(|name| !name.is_empty());
     cli.global.file.append(&mut cli.short_file);
     match cli.command {
         // neither needs an engine, a terminal or a runtime of many threads
@@ -79,5 +80,5 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
     context.screen.finish();
     // a name look-up that hangs must not hold the exit up
     runtime.shutdown_background();
-    result
+    result.and_then(|code| context.unwritten().map_or(Ok(code), Err))
 }

@@ -11,15 +11,15 @@ use engine::supply::Unavailable;
 
 /// Service to digest of its spec when its image could not be had.
 pub struct Memory {
-    path: Option<PathBuf>,
+    path: PathBuf,
     missing: BTreeMap<String, String>,
 }
 
 impl Memory {
     /// What is remembered of a project.
-    pub fn of(env: &BTreeMap<String, String>, project: &str) -> Self {
-        let path = crate::stack::data_folder(env).map(|d| d.join("unavailable").join(format!("{project}.json")));
-        let text = path.as_ref().and_then(|p| std::fs::read_to_string(p).ok()).unwrap_or_default();
+    pub fn of(data: PathBuf, project: &str) -> Self {
+        let path = data.join("unavailable").join(format!("{project}.json"));
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
         Self { path, missing: serde_json::from_str(&text).unwrap_or_default() }
     }
 
@@ -39,9 +39,9 @@ impl Memory {
                 self.missing.insert(name.clone(), spec(project, service));
             }
         }
-        if let Some(path) = self.path.filter(|_| self.missing != before) {
+        if self.missing != before {
             // nothing is lost when it cannot be written
-            let _ = crate::stack::write(&path, &serde_json::to_string(&self.missing).unwrap_or_default());
+            let _ = crate::stack::write(&self.path, &serde_json::to_string(&self.missing).unwrap_or_default());
         }
     }
 }

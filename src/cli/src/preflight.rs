@@ -7,6 +7,7 @@ use engine::{Engine, ports};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::report::style::Style;
 use crate::report::table::Table;
 use crate::trouble;
 
@@ -51,7 +52,7 @@ fn clash_failure(context: &Context, clashes: &[Clash]) -> Failure {
     }
     let count = if clashes.len() == 1 { "a port is".to_owned() } else { format!("{} ports are", clashes.len()) };
     let mut failure = Failure::new(Exit::Conflict, 1, format!("{count} already in use; nothing was changed"))
-        .details([table.render(context.style, None)]);
+        .details([table.render(Style::default(), None)]);
     failure.data = clashes.iter().map(|c| serde_json::json!({ "port": c.wanted.host, "protocol": c.wanted.protocol, "service": c.wanted.service, "holder": c.holder, "variable": c.wanted.variable })).collect();
     if free.is_empty() {
         return failure.hint("stop what holds them, or change the ports in the compose file");

@@ -102,6 +102,8 @@ impl Chooser<'_> {
 
     /// A project of the user's own files.
     fn own(&self, files: Vec<PathBuf>, working_dir: PathBuf, why: String) -> Result<Loaded, Failure> {
+        let piped = piped(&files)?;
+        let load = |sources: &Sources| load_with(sources, &piped);
         let mut sources = self.sources(files, working_dir);
         let mut project = load(&sources)?;
         if let Some(instance) = &self.global.instance {
@@ -115,19 +117,27 @@ impl Chooser<'_> {
 
     /// The stack inside the executable, in a folder of its own for each instance.
     fn built_in(&self) -> Result<Loaded, Failure> {
-        let data = data_folder(self.env)?;
-        let stacks = data.join("stacks");
+        let stacks = data_folder(self.env, self.folder)?.join("stacks");
         let folder = stacks.join(self.global.instance.as_deref().unwrap_or("default"));
         let file = folder.join(stack::FILE);
-        let text = stack::render(&self.stand_ins);
-        let mut files = vec![(file.clone(), text)];
-        let sources = self.sources(vec![file.clone()], folder.clone());
-        let settings = folder.join(".env");
-        if let Some(instance) = self.global.instance.as_ref().filter(|_| !settings.exists()) {
-            let all = Sources { profiles: ["*".to_owned()].into(), ..sources.clone() };
-            let plain = load_with(&all, &files)?;
-            let ports = block(&plain, first_port(free_block(instance, &stacks)));
-            files.push((settings, instance_settings(instance, &plain.name, &ports)));
+        let mut files = vec![(file.clone(), stack::render(&self.stand_ins))];
+        let mut sources = self.sources(vec![file.clone()], folder.clone());
+        if let Some(instance) = &self.global.instance {
+            let settings = folder.join(".env");
+            let text = match std::fs::read_to_string(&settings) {
+                Ok(text) => text,
+                Err(_) => {
+                    let all = Sources { profiles: ["*".to_owned()].into(), ..sources.clone() };
+                    let plain = load_with(&all, &files)?;
+                    let ports = block(&plain, first_port(free_block(instance, &stacks)));
+                    let text = instance_settings(instance, &ports);
+                    files.push((settings, text.clone()));
+                    text
+                }
+            };
+            // an instance stays itself whatever other files and variables say
+            sources.project_name = Some(format!("{}-{instance}", stack::PROJECT));
+            sources.overlay = settings_of(&text);
         }
         let project = load_with(&sources, &files)?;
         Ok(Loaded { project, why: format!("{} (built-in stack)", file.display()), files })
@@ -149,15 +159,19 @@ impl Chooser<'_> {
 }
 
 /// The folder for banyan's own files.
-pub fn data_folder(env: &BTreeMap<String, String>) -> Result<PathBuf, Failure> {
-    stack::data_folder(env).ok_or_else(|| {
+pub fn data_folder(env: &BTreeMap<String, String>, folder: &Path) -> Result<PathBuf, Failure> {
+    stack::data_folder(env).map(|data| folder.join(data)).ok_or_else(|| {
         Failure::new(Exit::Config, 2, "no folder to keep the stack's files in: HOME is not set")
             .hint("name one: BANYAN_DATA_DIR=/some/folder")
     })
 }
 
-fn load(sources: &Sources) -> Result<Project, Failure> {
-    load_with(sources, &[])
+/// What is piped into standard input, when `-` is one of the files.
+fn piped(files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Failure> {
+    let Some(path) = files.iter().find(|f| f.file_name().is_some_and(|n| n == "-")) else { return Ok(vec![]) };
+    let text = std::io::read_to_string(std::io::stdin())
+        .map_err(|e| Failure::new(Exit::Config, 3, format!("cannot read the compose file from standard input: {e}")))?;
+    Ok(vec![(path.clone(), text)])
 }
 
 /// Loads with some files taken from here instead of the disk.
@@ -170,14 +184,25 @@ fn load_with(sources: &Sources, files: &[(PathBuf, String)]) -> Result<Project, 
 }
 
 /// The `.env` of an instance of the built-in stack.
-fn instance_settings(instance: &str, project: &str, ports: &BTreeMap<String, String>) -> String {
+fn instance_settings(instance: &str, ports: &BTreeMap<String, String>) -> String {
     let mut text = format!(
-        "# Written once, when instance {instance} was made; yours to edit.\nCOMPOSE_PROJECT_NAME={project}-{instance}\n"
+        "# Written once, when instance {instance} was made; yours to edit.\nCOMPOSE_PROJECT_NAME={}-{instance}\n",
+        stack::PROJECT
     );
     for (name, port) in ports {
         text.push_str(&format!("{name}={port}\n"));
     }
     text
+}
+
+/// What such a file sets.
+fn settings_of(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| *name != "COMPOSE_PROJECT_NAME")
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect()
 }
 
 fn write(path: &Path, content: &str) -> Result<(), Failure> {

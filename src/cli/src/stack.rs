@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use engine::recipe::Recipe;
 
+/// Name of the built-in project.
+pub const PROJECT: &str = "flow-platform";
 /// Name of the compose file, here and in the user's folder.
 pub const FILE: &str = "docker-compose.yml";
 const COMPOSE: &str = include_str!("../../../compose/docker-compose.yml");
@@ -42,13 +44,13 @@ pub fn render(stand_ins: &BTreeMap<String, String>) -> String {
     text
 }
 
-/// What `banyan init` writes: path and content.
-pub fn init_files() -> Vec<(&'static str, String)> {
+/// What `banyan init` writes: path, content, and whether a file of that name may stay as it is.
+pub fn init_files() -> Vec<(&'static str, String, bool)> {
     vec![
-        ("banyan.yaml", MANIFEST.to_owned()),
-        (FILE, COMPOSE.to_owned()),
-        ("README.md", README.to_owned()),
-        (".env", env_template()),
+        ("banyan.yaml", MANIFEST.to_owned(), false),
+        (FILE, COMPOSE.to_owned(), false),
+        ("README.md", README.to_owned(), true),
+        (".env", env_template(), true),
     ]
 }
 
@@ -101,5 +103,4 @@ pub fn data_folder(env: &BTreeMap<String, String>) -> Option<PathBuf> {
         .or_else(|| set("XDG_DATA_HOME").map(|d| d.join("banyan")))
         .or_else(|| set("LOCALAPPDATA").map(|d| d.join("banyan")))
         .or_else(|| set("HOME").map(|d| d.join(".local/share/banyan")))
-        .filter(|d| d.is_absolute())
 }

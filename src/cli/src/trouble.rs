@@ -102,19 +102,30 @@ fn image_hint(context: &Context, reason: &SupplyError, reference: &str) -> Optio
             format!("install what the recipes need and go on: {}", context.pasteable(&["up", "--setup"]))
         }
         SupplyError::Recipe { recipe: RecipeError::UnsupportedHost { .. }, .. } => {
-            format!("recipes are built on Debian and Ubuntu; there: banyan images save FILE, here: {}", context.pasteable(&["images", "load", "FILE"]))
+            format!(
+                "recipes are built on Debian and Ubuntu; there: banyan images save FILE, here: {}",
+                context.pasteable(&["images", "load", "FILE"])
+            )
         }
-        SupplyError::Recipe { recipe: RecipeError::Build(engine::docker::images::BuildError::Failed { log, .. }), .. } => {
+        SupplyError::Recipe {
+            recipe: RecipeError::Build(engine::docker::images::BuildError::Failed { log, .. }),
+            ..
+        } => {
             format!("the end of the build's log:\n{}", log.join("\n"))
         }
         SupplyError::Platform(PlatformImageError::NeedsLinuxExecutable { os, arch, .. }) => {
-            format!("give a banyan that was built for {os}/{arch}: {}", context.pasteable(&["up", "--platform-binary", "FILE"]))
+            format!(
+                "give a banyan that was built for {os}/{arch}: {}",
+                context.pasteable(&["up", "--platform-binary", "FILE"])
+            )
         }
         SupplyError::Pull(PullError::NotFound { .. }) => format!("check the name: {reference}"),
         SupplyError::Pull(PullError::Denied { .. }) => "log in first: docker login".to_owned(),
         SupplyError::Pull(PullError::NoRegistry { .. }) => {
             let load = context.pasteable(&["images", "load", "FILE"]);
-            format!("check the network, or bring the images on a file; elsewhere: banyan images save FILE, here: {load}")
+            format!(
+                "check the network, or bring the images on a file; elsewhere: banyan images save FILE, here: {load}"
+            )
         }
         SupplyError::Pull(PullError::DiskFull { .. }) => "free some space: docker system prune".to_owned(),
         _ => return None,

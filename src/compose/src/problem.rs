@@ -53,17 +53,38 @@ impl fmt::Display for Problem {
             Some(p) => write!(f, "{}: ", p.file.display())?,
             None => {}
         }
-        f.write_str(&self.message)?;
+        f.write_str(&clip(&self.message, 300))?;
         if let (Some(p), Some(line)) = (&self.place, &self.source_line) {
+            let (line, column) = window(line, p.column);
             let gutter = p.line.to_string();
             let pad = " ".repeat(gutter.len());
-            let indent: String =
-                line.chars().take(p.column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let before = line.chars().take(column.saturating_sub(1));
+            let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
             write!(f, "\n {pad} |\n {gutter} | {line}\n {pad} | {indent}^")?;
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n  hint: {hint}")?;
         }
         Ok(())
+    }
+}
+
+/// The part of a long line that is around a column, and the column in that part.
+fn window(line: &str, column: usize) -> (String, usize) {
+    const WIDTH: usize = 100;
+    if line.chars().count() <= WIDTH {
+        return (line.to_owned(), column);
+    }
+    let start = column.saturating_sub(WIDTH / 2);
+    let part: String = line.chars().skip(start).take(WIDTH).collect();
+    let more = if line.chars().count() > start + WIDTH { "…" } else { "" };
+    if start == 0 { (format!("{part}{more}"), column) } else { (format!("…{part}{more}"), column - start + 1) }
+}
+
+/// The beginning of a long text.
+fn clip(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

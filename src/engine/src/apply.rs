@@ -8,6 +8,7 @@ use compose::plan::{Action, Plan, Step};
 use compose::project::Project;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::docker::containers::NewContainer;
@@ -94,7 +95,8 @@ pub async fn apply(
     cancel: &CancellationToken,
 ) -> Applied {
     let events = engine.events(&project.name);
-    let run = Run { engine, project, plan, journal, limits, events: &events };
+    let gates = Gates::new(plan);
+    let run = Run { engine, project, plan, journal, limits, events: &events, gates: &gates };
     let mut applied = Applied::default();
     let mut state = vec![Status::Pending; plan.steps.len()];
     let mut running = FuturesUnordered::new();
@@ -118,10 +120,7 @@ pub async fn apply(
             () = cancel.cancelled(), if !applied.interrupted => {
                 applied.interrupted = true;
                 // requests under way finish; waiting is pointless now
-                for (i, abort) in aborts.iter().filter(|(i, _)| plan.steps[**i].action.is_wait()) {
-                    let _ = i;
-                    abort.abort();
-                }
+                aborts.iter().filter(|(i, _)| plan.steps[**i].action.is_wait()).for_each(|(_, abort)| abort.abort());
                 continue;
             }
         };
@@ -135,6 +134,7 @@ pub async fn apply(
         match result {
             Ok(done) => {
                 state[i] = Status::Done;
+                gates.open(plan, &state);
                 run.record(i, done, &mut applied);
             }
             Err(reason) => {
@@ -164,6 +164,22 @@ fn next(plan: &Plan, state: &[Status], requests: usize) -> Option<usize> {
         .max_by_key(|&i| (plan.steps[i].weight, std::cmp::Reverse(i)))
 }
 
+/// For each step, whether all that it would fail with is done.
+struct Gates(Vec<watch::Sender<bool>>);
+
+impl Gates {
+    fn new(plan: &Plan) -> Self {
+        Self(plan.steps.iter().map(|step| watch::Sender::new(step.doomed_by.is_empty())).collect())
+    }
+
+    fn open(&self, plan: &Plan, state: &[Status]) {
+        for (gate, step) in self.0.iter().zip(&plan.steps) {
+            let open = step.doomed_by.iter().all(|&before| state[before] == Status::Done);
+            gate.send_if_modified(|was| open && !std::mem::replace(was, open));
+        }
+    }
+}
+
 struct Run<'a> {
     engine: &'a Engine,
     project: &'a Project,
@@ -171,6 +187,7 @@ struct Run<'a> {
     journal: &'a Journal,
     limits: &'a Limits,
     events: &'a Events,
+    gates: &'a Gates,
 }
 
 impl Run<'_> {
@@ -178,12 +195,13 @@ impl Run<'_> {
         let step = &self.plan.steps[i];
         let (began, clock) = (self.journal.elapsed(), Instant::now());
         self.announce(step);
-        let result = self.perform(&step.action).await;
+        let result = self.perform(i).await;
         (Timing { what: step.action.to_string(), began, took: clock.elapsed() }, result)
     }
 
-    async fn perform(&self, action: &Action) -> Result<Done, Reason> {
+    async fn perform(&self, i: usize) -> Result<Done, Reason> {
         let engine = self.engine;
+        let action = &self.plan.steps[i].action;
         let request = match action {
             Action::CreateNetwork { key, .. } => match self.project.networks.get(key) {
                 Some(network) => engine.create_network(network, labels::of_network(self.project, key, network)).await,
@@ -209,6 +227,7 @@ impl Run<'_> {
             Action::WaitReady { service, name } => {
                 let service = self.project.services.get(service);
                 let wait = Wait::new(engine, name, self.events.subscribe(), self.limits.wait);
+                let wait = wait.held_by(self.gates.0[i].subscribe());
                 return wait.until_ready(service).await.map(Done::Ready).map_err(Reason::Wait);
             }
             Action::WaitCompleted { name, .. } => {
@@ -239,8 +258,14 @@ impl Run<'_> {
             Action::StopContainer { .. } => "stopping",
             Action::RemoveContainer { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } => "removing",
         };
-        let because = (!step.action.is_wait()).then(|| step.because.clone());
-        self.tell(&step.action, Phase::Doing(word), because);
+        let note = if step.action.is_wait() {
+            let services: Vec<&str> =
+                step.doomed_by.iter().filter_map(|&before| self.plan.steps[before].action.service()).collect();
+            (!services.is_empty() && step.because != "unchanged").then(|| format!("for {}", services.join(", ")))
+        } else {
+            Some(step.because.clone()).filter(|because| because != "not there yet")
+        };
+        self.tell(&step.action, Phase::Doing(word), note);
     }
 
     /// Tells and keeps what a step gave.

@@ -137,12 +137,23 @@ impl Probe {
         let status = response.status();
         let body = response.text().await.map_err(|e| innermost(&e))?;
         if status.as_u16() != 200 {
-            return Err(format!("HTTP {} from {}: {}", status.as_u16(), self.ready.path, one_line(&body)));
+            return Err(format!("HTTP {}: {}", status.as_u16(), complaint(&body)));
         }
         let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         let version = json.get("version").and_then(|v| v.as_str().or_else(|| v.get("number")?.as_str()));
         Ok(version.map(str::to_owned))
     }
+}
+
+/// What a body says is wrong: the dependencies that our own services name, or the beginning of its text.
+fn complaint(body: &str) -> String {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let dependencies = json["dependencies"].as_object().into_iter().flatten();
+    let missing: Vec<String> = dependencies
+        .filter(|(_, state)| state["status"] != "healthy")
+        .map(|(name, state)| format!("{name}: {}", state["error"].as_str().unwrap_or("not healthy")))
+        .collect();
+    if missing.is_empty() { one_line(body).chars().take(80).collect() } else { missing.join("; ") }
 }
 
 /// The long string behind the key `version` in the broker's properties.

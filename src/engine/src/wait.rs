@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use compose::project::{Healthcheck, Service};
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::watch;
 
 use crate::docker::containers::Detail;
 use crate::docker::events::Event;
@@ -80,6 +81,7 @@ pub struct Wait<'a> {
     deaths: usize,
     probes: VecDeque<String>,
     waited_for: String,
+    held: Option<watch::Receiver<bool>>,
 }
 
 impl<'a> Wait<'a> {
@@ -87,7 +89,15 @@ impl<'a> Wait<'a> {
     pub fn new(engine: &'a Engine, name: &'a str, events: Receiver<Event>, limit: Duration) -> Self {
         let began = Instant::now();
         let waited_for = "its container".to_owned();
-        Self { engine, name, events, deadline: began + limit, began, deaths: 0, probes: VecDeque::new(), waited_for }
+        let (deadline, probes) = (began + limit, VecDeque::new());
+        Self { engine, name, events, deadline, began, deaths: 0, probes, waited_for, held: None }
+    }
+
+    /// Asks nothing before this turns true, and only looks whether the container lives: a service cannot be ready
+    /// before what it depends on, and questions cost the CPU that the others need to boot.
+    pub fn held_by(mut self, released: watch::Receiver<bool>) -> Self {
+        self.held = Some(released);
+        self
     }
 
     /// Until the service answers, or it is certain that it will not.
@@ -105,10 +115,25 @@ impl<'a> Wait<'a> {
             Method::Check(check) => format!("its health check ({})", check.test.join(" ")),
             Method::Watch => format!("{} s without a restart", WATCH.as_secs()),
         };
+        self.until_released().await?;
         match method {
             Method::Protocol(probe) => self.by_protocol(probe).await,
             Method::Check(check) => self.by_check(&check).await,
             Method::Watch => self.by_watch().await,
+        }
+    }
+
+    async fn until_released(&mut self) -> Result<(), Box<Trouble>> {
+        let Some(mut held) = self.held.take() else { return Ok(()) };
+        loop {
+            tokio::select! {
+                released = held.wait_for(|released| *released) => {
+                    drop(released);
+                    return Ok(());
+                }
+                paused = self.pause(LOOK_PAUSE) => paused?,
+            };
+            self.check_alive().await?;
         }
     }
 

@@ -14,7 +14,7 @@ use crate::lock;
 pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
     let name = project_name(context).await?;
     let engine = context.engine().await?;
-    let data = crate::project::data_folder(&context.env)?;
+    let data = crate::project::data_folder(&context.env, context.folder())?;
     let _lock = lock::take(&data, &name)?;
     let observed = engine.observe(&name).await?;
     let known: Vec<&str> = observed.containers.iter().map(|c| c.service()).collect();

@@ -1,37 +1,61 @@
 //! `banyan init`: the stack's files in the user's folder.
 
+use std::path::{Path, PathBuf};
+
 use crate::args::InitArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::stack;
+use crate::{setup, stack};
 
-/// Writes all files, or none when one of them exists.
+/// Writes all files, or none when the project's own are there already; a README.md or .env of the user's stays.
 pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
-    let folder = context.folder().join(&args.folder);
-    let files: Vec<_> = stack::init_files().into_iter().map(|(name, text)| (folder.join(name), text)).collect();
-    let there: Vec<_> =
-        files.iter().filter(|(path, _)| path.exists()).map(|(path, _)| path.display().to_string()).collect();
+    let folder = tidy(&context.folder().join(&args.folder));
+    let (mut written, mut kept) = (Vec::new(), Vec::new());
+    let files: Vec<_> =
+        stack::init_files().into_iter().map(|(name, text, may_stay)| (folder.join(name), text, may_stay)).collect();
+    let there: Vec<_> = files
+        .iter()
+        .filter(|(path, _, may_stay)| path.exists() && !may_stay)
+        .map(|(path, ..)| path.display().to_string())
+        .collect();
     if !there.is_empty() {
         return Err(Failure::new(Exit::Exists, 1, "files of the stack are here already; nothing was written")
             .details(there)
-            .hint("move them away, or name another folder: banyan init FOLDER"));
+            .hint(format!("move them away, or name another folder: {}", context.pasteable(&["init", "FOLDER"]))));
     }
-    let mut written = Vec::new();
-    for (path, text) in &files {
-        if let Err(e) = stack::write(path, text) {
-            for done in &written {
-                let _ = std::fs::remove_file(done);
-            }
-            return Err(Failure::new(Exit::Config, 3, format!("cannot write {}: {e}", path.display()))
-                .hint("make the folder writable, or name another one: banyan init FOLDER"));
+    for (path, text, _) in files {
+        if path.exists() {
+            kept.push(path);
+        } else if let Err(e) = stack::write(&path, &text) {
+            written.iter().for_each(|done: &PathBuf| drop(std::fs::remove_file(done)));
+            return Err(Failure::new(Exit::Config, 3, format!("cannot write {}: {e}", path.display())).hint(format!(
+                "make the folder writable, or name another one: {}",
+                context.pasteable(&["init", "FOLDER"])
+            )));
+        } else {
+            written.push(path);
         }
-        written.push(path.clone());
     }
-    let names: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
     if context.json() {
-        context.print_json(&serde_json::json!({ "schema_version": 1, "files": names }));
-    } else {
-        context.print(&format!("wrote\n  {}\nchange them, then: {}", names.join("\n  "), context.pasteable(&["up"])));
+        context.print_json(&serde_json::json!({ "schema_version": 1, "files": written, "kept": kept }));
+        return Ok(0);
     }
+    let list = |paths: &[PathBuf]| paths.iter().map(|p| format!("  {}\n", p.display())).collect::<String>();
+    let mut text = format!("wrote\n{}", list(&written));
+    if !kept.is_empty() {
+        text.push_str(&format!("left as they were\n{}", list(&kept)));
+    }
+    let up = context.pasteable(&["up"]);
+    let go = if folder == context.folder() {
+        up
+    } else {
+        format!("cd {} && {up}", setup::shell::quote(&folder.to_string_lossy()))
+    };
+    context.print(&format!("{text}change them, then: {go}"));
     Ok(0)
+}
+
+/// The path without `.` parts.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().filter(|c| !matches!(c, std::path::Component::CurDir)).collect()
 }

@@ -33,6 +33,13 @@ pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
             .hint(format!("bring it up: {}", context.pasteable(&["up"]))));
     }
     let known: Vec<&str> = containers.iter().map(Container::service).collect();
+    if let Ok(loaded) = context.load(&["*".to_owned()], &[]) {
+        let declared = |name: &&String| loaded.project.services.contains_key(*name) && !known.contains(&name.as_str());
+        if let Some(absent) = args.services.iter().find(declared) {
+            return Err(Failure::new(Exit::NotRunning, 2, format!("service `{absent}` has no container"))
+                .hint(format!("bring it up: {}", context.pasteable(&["up", absent]))));
+        }
+    }
     check_names(&args.services, &known)?;
     let chosen: Vec<Container> = containers
         .iter()

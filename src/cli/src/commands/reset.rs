@@ -20,7 +20,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     check_names(&args.services, &known)?;
     let name = loaded.project.name.clone();
     let engine = context.engine().await?;
-    let data = crate::project::data_folder(&context.env)?;
+    let data = crate::project::data_folder(&context.env, context.folder())?;
     let _lock = lock::take(&data, &name)?;
 
     let observed = engine.observe(&name).await?;

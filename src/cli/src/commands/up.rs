@@ -36,7 +36,7 @@ pub async fn run(context: &Context, args: UpArgs) -> Result<u8, Failure> {
     if args.dry_run {
         return dry_run(context, &args, &engine, &loaded).await;
     }
-    let data = crate::project::data_folder(&context.env)?;
+    let data = crate::project::data_folder(&context.env, context.folder())?;
     let _lock = lock::take(&data, &loaded.project.name)?;
     let outcome = bring_up(context, &args, &engine, loaded).await?;
     context.screen.finish();
@@ -144,7 +144,7 @@ async fn optional_tiers(
     services: &[String],
 ) -> Result<(Optional, Images), Failure> {
     let observed = engine.observe(&project.name).await?;
-    let memory = memory::Memory::of(&context.env, &project.name);
+    let memory = memory::Memory::of(crate::project::data_folder(&context.env, context.folder())?, &project.name);
     let mut outcome = Optional::default();
     let (known_missing, to_try): (Vec<String>, Vec<String>) = services.iter().cloned().partition(|name| {
         let service = &project.services[name.as_str()];
