@@ -94,7 +94,7 @@ pub enum Command {
     Serve(ServeArgs),
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct UpArgs {
     /// Services to bring up, with what they depend on [default: all]
     pub services: Vec<String>,

@@ -82,7 +82,10 @@ impl Failure {
 
     /// `E0501`
     pub fn code(&self) -> String {
-        format!("E{:02}{:02}", self.exit as u8, self.number)
+        match self.exit as u8 {
+            exit @ 100.. => format!("E{exit}{}", self.number),
+            exit => format!("E{exit:02}{:02}", self.number),
+        }
     }
 
     /// Every mistake in the user's files.

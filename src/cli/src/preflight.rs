@@ -1,5 +1,7 @@
 //! Everything that can be known to go wrong before anything is touched.
 
+use std::time::{Duration, Instant};
+
 use compose::observed::Observed;
 use compose::plan::{self, Clash};
 use compose::project::Project;
@@ -11,18 +13,38 @@ use crate::report::style::Style;
 use crate::report::table::Table;
 use crate::trouble;
 
-/// Checks names, folders and all published ports; every clash is reported at once.
-pub fn check(
+/// How long a port is waited for that the engine itself holds: for a container that an interrupted run started.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Checks names, folders and all published ports; every clash is reported at once. Returns what it saw.
+pub async fn check(
     context: &Context,
     engine: &Engine,
     project: &Project,
-    observed: &Observed,
     services: &[String],
-) -> Result<(), Failure> {
-    let wish = plan::Up { services: services.to_vec(), ..Default::default() };
-    if let Err(refusals) = plan::up(project, observed, &wish) {
-        return Err(trouble::refused(context, &refusals));
+) -> Result<Observed, Failure> {
+    let began = Instant::now();
+    loop {
+        let observed = engine.observe(&project.name).await?;
+        let wish = plan::Up { services: services.to_vec(), ..Default::default() };
+        if let Err(refusals) = plan::up(project, &observed, &wish) {
+            return Err(trouble::refused(context, &refusals));
+        }
+        let clashes = clashes(engine, project, &observed, services);
+        if clashes.is_empty() {
+            return Ok(observed);
+        }
+        // the engine forwards the port, yet lists no container with it: one is about to be there
+        let settling = clashes.iter().all(|c| c.holder.contains(ports::FORWARDER));
+        if !settling || began.elapsed() > SETTLE {
+            return Err(clash_failure(context, &clashes));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Wanted ports that containers of others, or processes of this machine, hold.
+fn clashes(engine: &Engine, project: &Project, observed: &Observed, services: &[String]) -> Vec<Clash> {
     let wanted = plan::wanted_ports(project, observed, services);
     let mut clashes = plan::clashes(&wanted, observed);
     if engine.is_local() {
@@ -33,7 +55,7 @@ pub fn check(
             }
         }
     }
-    if clashes.is_empty() { Ok(()) } else { Err(clash_failure(context, &clashes)) }
+    clashes
 }
 
 fn clash_failure(context: &Context, clashes: &[Clash]) -> Failure {

@@ -21,7 +21,7 @@ const FIRST_PORT: u16 = 20_000;
 const BLOCKS: u16 = 300;
 
 /// A loaded project, and where it came from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// The project.
     pub project: Project,

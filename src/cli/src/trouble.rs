@@ -150,7 +150,8 @@ pub fn start(context: &Context, project: &Project, applied: &Applied) -> Option<
         };
         failure = failure.details([format!("also failed: {}: {summary}", other.action)]);
     }
-    if let Some(service) = first.action.service() {
+    let has_log = matches!(first.action, Action::WaitReady { .. } | Action::WaitCompleted { .. });
+    if let Some(service) = first.action.service().filter(|_| has_log) {
         let next = context.pasteable(&["logs", service]);
         failure.hint.get_or_insert_with(|| format!("see its whole log: {next}"));
     }
@@ -219,6 +220,12 @@ fn waited(service: &str, trouble: &Trouble, log: &[String], context: &Context) -
     lines.extend(trouble.probes.iter().map(|p| format!("answer: {}", context.style.text(p))));
     lines.extend(log.iter().map(|l| format!("log: {}", context.style.text(l))));
     let mut failure = Failure::new(exit, number, format!("service `{service}` {}", trouble.summary())).details(lines);
+    if trouble.cause == Cause::LoginRefused {
+        failure.hint = Some(format!(
+            "credentials count only when a volume is made: give `{service}` the ones that its data was made with,\nor change them in the running server, or start empty: {}",
+            context.pasteable(&["reset", service])
+        ));
+    }
     if trouble.cause == Cause::TimedOut {
         failure.hint = Some(format!(
             "see its whole log: {}\nor wait longer: {}",

@@ -95,6 +95,13 @@ pub struct VolumeMount {
     pub target: String,
 }
 
+impl VolumeMount {
+    /// True for a volume that the engine made, and named, for one container.
+    pub fn is_unnamed(&self) -> bool {
+        self.name.len() == 64 && self.name.bytes().all(|b| b.is_ascii_hexdigit())
+    }
+}
+
 /// A port that is published now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublishedPort {

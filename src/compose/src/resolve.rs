@@ -101,7 +101,7 @@ pub(crate) fn project(
         networks: networks.into_iter().filter(|(key, _)| used(key)).collect(),
         volumes,
         secrets,
-        production: environment.get("NODE_ENV") == Some("production"),
+        production: environment.get("NODE_ENV").is_some_and(|v| v.eq_ignore_ascii_case("production")),
         warnings: Vec::new(),
         services,
         name,

@@ -17,6 +17,9 @@ use crate::docker::{Engine, Error};
 use crate::progress::{Journal, Kind, Phase};
 use crate::wait::{Readiness, Trouble, Wait};
 
+/// The reason of a plan for making what was not there; worth no words.
+const NEW: &str = "not there yet";
+
 /// Bounds of one run.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -40,6 +43,10 @@ pub struct Applied {
     pub kept: Vec<(String, Vec<String>)>,
     /// What each service said when it was ready.
     pub ready: BTreeMap<String, Readiness>,
+    /// Why containers were made or started, by service.
+    pub changes: BTreeMap<String, String>,
+    /// Services for which there was nothing to do and nothing to wait for: jobs that have ended.
+    pub untouched: Vec<String>,
     /// When each step began and how long it took.
     pub timings: Vec<Timing>,
     /// True when the user asked to stop.
@@ -97,7 +104,7 @@ pub async fn apply(
     let events = engine.events(&project.name);
     let gates = Gates::new(plan);
     let run = Run { engine, project, plan, journal, limits, events: &events, gates: &gates };
-    let mut applied = Applied::default();
+    let mut applied = Applied { untouched: plan.untouched.clone(), ..Applied::default() };
     let mut state = vec![Status::Pending; plan.steps.len()];
     let mut running = FuturesUnordered::new();
     let mut aborts: BTreeMap<usize, AbortHandle> = BTreeMap::new();
@@ -143,6 +150,7 @@ pub async fn apply(
             }
         }
     }
+    applied.interrupted |= cancel.is_cancelled() && state.iter().any(|s| *s != Status::Done);
     applied
 }
 
@@ -263,7 +271,7 @@ impl Run<'_> {
                 step.doomed_by.iter().filter_map(|&before| self.plan.steps[before].action.service()).collect();
             (!services.is_empty() && step.because != "unchanged").then(|| format!("for {}", services.join(", ")))
         } else {
-            Some(step.because.clone()).filter(|because| because != "not there yet")
+            Some(step.because.clone()).filter(|because| because != NEW)
         };
         self.tell(&step.action, Phase::Doing(word), note);
     }
@@ -273,11 +281,17 @@ impl Run<'_> {
         let action = &self.plan.steps[i].action;
         let is_last = !self.plan.steps.iter().skip(i + 1).any(|s| s.action.service() == action.service());
         let end = |word| if is_last { Phase::Done(word) } else { Phase::Reached(word) };
+        if let Action::StartContainer { service, .. } = action {
+            applied.changes.insert(service.clone(), self.plan.steps[i].because.clone());
+        }
         match (action, done) {
             (_, Done::Ready(readiness)) => {
+                let service = action.service().unwrap_or_default();
                 let word = if self.plan.steps[i].because == "unchanged" { "running" } else { "ready" };
-                self.tell(action, Phase::Done(word), Some(readiness.how.clone()));
-                applied.ready.insert(action.service().unwrap_or_default().to_owned(), readiness);
+                let change = applied.changes.get(service).filter(|because| *because != NEW);
+                let note = change.map_or(readiness.how.clone(), |because| format!("{because}; {}", readiness.how));
+                self.tell(action, Phase::Done(word), Some(note));
+                applied.ready.insert(service.to_owned(), readiness);
             }
             (Action::StopContainer { name, .. }, Done::Killed) => {
                 applied.killed.push(name.clone());

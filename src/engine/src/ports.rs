@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use compose::plan::Wanted;
 
+/// The process with which the engine forwards a published port.
+pub const FORWARDER: &str = "docker-proxy";
+
 /// True when the port cannot be taken on this machine now.
 ///
 /// Only meaningful for an engine on this machine. Binding is the one test that counts addresses, wildcards and

@@ -28,9 +28,31 @@ pub struct Answer {
     pub version: Option<String>,
 }
 
+/// What came instead of an answer, in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nobody is there, or not yet.
+    NotYet(String),
+    /// The server is there and does not know this user, this password or this database.
+    LoginRefused(String),
+}
+
+impl NoAnswer {
+    fn not_yet(cause: impl std::fmt::Display) -> Self {
+        Self::NotYet(one_line(&cause.to_string()))
+    }
+
+    /// The line alone.
+    pub fn into_message(self) -> String {
+        match self {
+            Self::NotYet(message) | Self::LoginRefused(message) => message,
+        }
+    }
+}
+
 impl Probe {
-    /// Asks once. The error says in one line what happened instead of an answer.
-    pub async fn ask(&self, limit: Duration) -> Result<Answer, String> {
+    /// Asks once.
+    pub async fn ask(&self, limit: Duration) -> Result<Answer, NoAnswer> {
         let began = Instant::now();
         let asked = async {
             match self.ready.protocol {
@@ -42,8 +64,8 @@ impl Probe {
         };
         match tokio::time::timeout(limit, asked).await {
             Ok(Ok(version)) => Ok(Answer { latency: began.elapsed(), version }),
-            Ok(Err(message)) => Err(one_line(&message)),
-            Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
+            Ok(Err(no)) => Err(no),
+            Err(_) => Err(NoAnswer::NotYet(format!("no answer within {} ms", limit.as_millis()))),
         }
     }
 
@@ -66,7 +88,7 @@ impl Probe {
         }
     }
 
-    async fn sql(&self) -> Result<Option<String>, String> {
+    async fn sql(&self) -> Result<Option<String>, NoAnswer> {
         let mut options =
             PgConnectOptions::new_without_pgpass().host(&self.host).port(self.port).ssl_mode(PgSslMode::Disable);
         if let Some(user) = &self.ready.user {
@@ -78,7 +100,13 @@ impl Probe {
         if let Some(database) = &self.ready.database {
             options = options.database(database);
         }
-        let text = |e: sqlx::Error| e.to_string();
+        let text = |e: sqlx::Error| {
+            // invalid authorisation, invalid password, no such database
+            let code = e.as_database_error().and_then(|d| d.code()).unwrap_or_default();
+            let message = one_line(&e.to_string());
+            let refused = matches!(&*code, "28000" | "28P01" | "3D000");
+            if refused { NoAnswer::LoginRefused(message) } else { NoAnswer::NotYet(message) }
+        };
         let mut connection = options.disable_statement_logging().connect().await.map_err(text)?;
         let row = sqlx::query("SHOW server_version").fetch_one(&mut connection).await.map_err(text)?;
         let version = row.try_get::<String, _>(0).map_err(text)?;
@@ -86,8 +114,8 @@ impl Probe {
         Ok(version.split_whitespace().next().map(str::to_owned))
     }
 
-    async fn amqp(&self) -> Result<Option<String>, String> {
-        let greeting = self.amqp_greeting().await.map_err(|e| format!("no AMQP greeting: {e}"))?;
+    async fn amqp(&self) -> Result<Option<String>, NoAnswer> {
+        let greeting = self.amqp_greeting().await.map_err(|e| NoAnswer::not_yet(format!("no AMQP greeting: {e}")))?;
         let mut uri = lapin::uri::AMQPUri::default();
         uri.authority.host.clone_from(&self.host);
         uri.authority.port = self.port;
@@ -95,7 +123,12 @@ impl Probe {
         uri.authority.userinfo.password = self.ready.password.clone().unwrap_or_default();
         uri.vhost = self.ready.database.clone().unwrap_or_else(|| "/".to_owned());
         let properties = lapin::ConnectionProperties::default();
-        let connection = lapin::Connection::connect_uri(uri, properties).await.map_err(|e| e.to_string())?;
+        let connection = lapin::Connection::connect_uri(uri, properties).await.map_err(|e| {
+            let message = one_line(&e.to_string());
+            // 403 for the login, 530 for a virtual host that does not exist
+            let refused = ["ACCESS_REFUSED", "ACCESS-REFUSED", "NOT_ALLOWED"].iter().any(|word| message.contains(word));
+            if refused { NoAnswer::LoginRefused(message) } else { NoAnswer::NotYet(message) }
+        })?;
         let _ = connection.close(200, "checked".into()).await;
         Ok(greeted_version(&greeting))
     }
@@ -112,8 +145,13 @@ impl Probe {
         Ok(frame)
     }
 
-    async fn redis(&self) -> Result<Option<String>, String> {
-        let text = |e: redis::RedisError| e.to_string();
+    async fn redis(&self) -> Result<Option<String>, NoAnswer> {
+        let text = |e: redis::RedisError| {
+            let message = one_line(&e.to_string());
+            let refused = e.kind() == redis::ErrorKind::AuthenticationFailed
+                || ["WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|word| message.contains(word));
+            if refused { NoAnswer::LoginRefused(message) } else { NoAnswer::NotYet(message) }
+        };
         let mut settings = redis::RedisConnectionInfo::default();
         if let Some(password) = &self.ready.password {
             settings = settings.set_password(password);
@@ -130,14 +168,14 @@ impl Probe {
         Ok(info.lines().find_map(|l| l.strip_prefix("redis_version:")).map(|v| v.trim().to_owned()))
     }
 
-    async fn http(&self) -> Result<Option<String>, String> {
-        let client = reqwest::Client::builder().no_proxy().build().map_err(|e| e.to_string())?;
+    async fn http(&self) -> Result<Option<String>, NoAnswer> {
+        let client = reqwest::Client::builder().no_proxy().build().map_err(NoAnswer::not_yet)?;
         let url = format!("http://{}:{}{}", self.host, self.port, self.ready.path);
-        let response = client.get(&url).send().await.map_err(|e| innermost(&e))?;
+        let response = client.get(&url).send().await.map_err(|e| NoAnswer::not_yet(innermost(&e)))?;
         let status = response.status();
-        let body = response.text().await.map_err(|e| innermost(&e))?;
+        let body = response.text().await.map_err(|e| NoAnswer::not_yet(innermost(&e)))?;
         if status.as_u16() != 200 {
-            return Err(format!("HTTP {}: {}", status.as_u16(), complaint(&body)));
+            return Err(NoAnswer::NotYet(format!("HTTP {}: {}", status.as_u16(), complaint(&body))));
         }
         let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         let version = json.get("version").and_then(|v| v.as_str().or_else(|| v.get("number")?.as_str()));

@@ -6,6 +6,7 @@
 
 mod base;
 mod build;
+mod confined;
 
 use std::collections::BTreeMap;
 

@@ -141,6 +141,10 @@ impl Supply<'_> {
                 Err(reason) => unavailable.push(Unavailable { services, reference: reference.to_owned(), reason }),
             }
         }
+        if images.values().any(|i| i.source == "recipe" && !observed.images.iter().any(|known| known.id == i.id)) {
+            // what builds leave behind; what cannot be removed now is no harm
+            let _ = recipe::sweep(self.engine).await;
+        }
         (images, unavailable)
     }
 

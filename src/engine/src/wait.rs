@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::docker::containers::Detail;
 use crate::docker::events::Event;
 use crate::docker::{Engine, Error};
-use crate::probe::Probe;
+use crate::probe::{NoAnswer, Probe};
 
 /// Between two questions in a service's own protocol.
 const PROBE_PAUSE: Duration = Duration::from_millis(15);
@@ -22,8 +22,14 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 const CHECK_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 /// How long a service without any check is watched.
 const WATCH: Duration = Duration::from_secs(2);
-/// Restarts within one wait after which a service counts as crashing.
-const CRASHES: usize = 3;
+/// Restarts after which a service counts as crashing, once all that it depends on is ready …
+const CRASHES: i64 = 3;
+/// … and before that: it may be one that ends when a dependency does not answer yet.
+const EARLY_CRASHES: i64 = 8;
+/// How long a refused login may be a matter of booting: users and databases are made before the first real start ends.
+const LOGIN_GRACE: Duration = Duration::from_secs(5);
+/// Between two questions when the last login was refused: a server writes each one into its log.
+const REFUSED_PAUSE: Duration = Duration::from_millis(500);
 /// Probe results that a failure report shows.
 const KEPT_PROBES: usize = 3;
 
@@ -45,6 +51,8 @@ pub enum Cause {
     CrashLoop,
     /// The time was over.
     TimedOut,
+    /// It answers, but does not let us in.
+    LoginRefused,
     /// There is no such container any more.
     Gone,
 }
@@ -78,7 +86,9 @@ pub struct Wait<'a> {
     events: Receiver<Event>,
     deadline: Instant,
     began: Instant,
-    deaths: usize,
+    /// Restarts by the engine when the wait began, or when the last dependency was ready.
+    restarts: Option<i64>,
+    crashes: i64,
     probes: VecDeque<String>,
     waited_for: String,
     held: Option<watch::Receiver<bool>>,
@@ -90,7 +100,7 @@ impl<'a> Wait<'a> {
         let began = Instant::now();
         let waited_for = "its container".to_owned();
         let (deadline, probes) = (began + limit, VecDeque::new());
-        Self { engine, name, events, deadline, began, deaths: 0, probes, waited_for, held: None }
+        Self { engine, name, events, deadline, began, restarts: None, crashes: CRASHES, probes, waited_for, held: None }
     }
 
     /// Asks nothing before this turns true, and only looks whether the container lives: a service cannot be ready
@@ -106,9 +116,7 @@ impl<'a> Wait<'a> {
         if let Some(done) = finished_well(&detail) {
             return Ok(done);
         }
-        if !detail.running {
-            self.judge_death(&detail)?;
-        }
+        self.judge_death(&detail)?;
         let method = method(self.engine, service, &detail);
         self.waited_for = match &method {
             Method::Protocol(probe) => probe.describe(),
@@ -125,10 +133,12 @@ impl<'a> Wait<'a> {
 
     async fn until_released(&mut self) -> Result<(), Box<Trouble>> {
         let Some(mut held) = self.held.take() else { return Ok(()) };
+        self.crashes = EARLY_CRASHES;
         loop {
             tokio::select! {
                 released = held.wait_for(|released| *released) => {
                     drop(released);
+                    (self.restarts, self.crashes) = (None, CRASHES);
                     return Ok(());
                 }
                 paused = self.pause(LOOK_PAUSE) => paused?,
@@ -154,19 +164,32 @@ impl<'a> Wait<'a> {
 
     async fn by_protocol(mut self, probe: Probe) -> Result<Readiness, Box<Trouble>> {
         let mut looked = Instant::now();
+        let mut refused_since: Option<Instant> = None;
         loop {
             let limit = PROBE_LIMIT.min(self.deadline.saturating_duration_since(Instant::now())).max(PROBE_PAUSE);
             let asked = tokio::select! {
                 asked = probe.ask(limit) => asked,
-                died = died(&mut self.events, self.name) => Err(died),
+                died = died(&mut self.events, self.name) => Err(NoAnswer::NotYet(died)),
             };
+            let mut pause = PROBE_PAUSE;
             match asked {
                 Ok(answer) => {
                     return Ok(Readiness { how: probe.answered(&answer), version: answer.version });
                 }
-                Err(message) => self.remember(message),
+                Err(NoAnswer::NotYet(message)) => {
+                    refused_since = None;
+                    self.remember(message);
+                }
+                Err(NoAnswer::LoginRefused(message)) => {
+                    self.remember(message);
+                    pause = REFUSED_PAUSE;
+                    if refused_since.get_or_insert_with(Instant::now).elapsed() > LOGIN_GRACE {
+                        let detail = self.look().await?;
+                        return Err(self.trouble(Cause::LoginRefused, detail));
+                    }
+                }
             }
-            if self.pause(PROBE_PAUSE).await? || looked.elapsed() > LOOK_PAUSE {
+            if self.pause(pause).await? || looked.elapsed() > LOOK_PAUSE {
                 looked = Instant::now();
                 self.check_alive().await?;
             }
@@ -206,11 +229,9 @@ impl<'a> Wait<'a> {
             if let Some(done) = finished_well(&detail) {
                 return Ok(done);
             }
-            if detail.restarts > 0 && !detail.running {
+            self.judge_death(&detail)?;
+            if detail.restarts > self.restarts.unwrap_or_default() {
                 return Err(self.trouble(Cause::CrashLoop, detail));
-            }
-            if !detail.running {
-                self.judge_death(&detail)?;
             }
         }
         Ok(Readiness { how: format!("ran for {} s (it has no check)", WATCH.as_secs()), version: None })
@@ -235,23 +256,20 @@ impl<'a> Wait<'a> {
     /// The container's state; an error when it is dead for good.
     async fn check_alive(&mut self) -> Result<Detail, Box<Trouble>> {
         let detail = self.look().await?;
-        if !detail.running {
-            self.judge_death(&detail)?;
-        }
-        if usize::try_from(detail.restarts).unwrap_or(0) >= CRASHES && self.deaths > 0 {
-            return Err(self.trouble(Cause::CrashLoop, detail));
-        }
+        self.judge_death(&detail)?;
         Ok(detail)
     }
 
     /// A container that ended comes back only if the engine restarts it, and not too often.
     fn judge_death(&mut self, detail: &Detail) -> Result<(), Box<Trouble>> {
-        self.deaths += 1;
+        let before = *self.restarts.get_or_insert(detail.restarts);
+        // the engine calls a container running also while it waits to start it again
+        let alive = detail.running && !detail.restarting;
         let cannot_run = matches!(detail.exit_code, 125..=127);
-        if !detail.restart_always || cannot_run {
+        if !alive && (!detail.restart_always || cannot_run) {
             return Err(self.trouble(Cause::Exited, detail.clone()));
         }
-        if self.deaths >= CRASHES {
+        if detail.restarts - before >= self.crashes {
             return Err(self.trouble(Cause::CrashLoop, detail.clone()));
         }
         Ok(())
@@ -352,6 +370,9 @@ impl Trouble {
             Cause::CrashLoop => {
                 format!("crashes again and again: last exit code {} ({})", self.detail.exit_code, self.meaning())
             }
+            Cause::LoginRefused => {
+                format!("answers but refuses the login: {}", self.probes.last().map_or("", String::as_str))
+            }
             Cause::TimedOut => format!("not ready after {seconds:.0} s; waited for {}", self.waited_for),
             Cause::Gone => "its container was removed by somebody else".to_owned(),
         }
@@ -395,7 +416,7 @@ pub async fn ask(engine: &Engine, service: &Service, name: &str, limit: Duration
     }
     match method(engine, Some(service), &detail) {
         Method::Protocol(probe) => {
-            let answer = probe.ask(limit).await?;
+            let answer = probe.ask(limit).await.map_err(NoAnswer::into_message)?;
             Ok(Answered { how: probe.answered(&answer), latency: Some(answer.latency), version: answer.version })
         }
         Method::Check(check) => {

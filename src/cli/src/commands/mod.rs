@@ -33,12 +33,17 @@ pub fn check_names(named: &[String], known: &[&str]) -> Result<(), Failure> {
     }
 }
 
-/// The service's addresses as people reach them: container ports replaced by published ones.
+/// The service's addresses as people reach them: name, URL with the published port, login.
+///
+/// A service that names none has those of its published ports.
 pub fn addresses(service: &Service) -> Vec<(String, String, Option<String>)> {
-    service
-        .extension
-        .addresses
-        .iter()
-        .filter_map(|a| Some((a.name.clone(), service.public_url(&a.url)?, a.login.clone())))
-        .collect()
+    let named = &service.extension.addresses;
+    if !named.is_empty() {
+        return named
+            .iter()
+            .filter_map(|a| Some((a.name.clone(), service.public_url(&a.url)?, a.login.clone())))
+            .collect();
+    }
+    let published = service.ports.iter().filter_map(|p| Some((p, p.host.filter(|&h| h != 0)?)));
+    published.map(|(p, host)| (p.protocol.clone(), format!("localhost:{host}"), None)).collect()
 }

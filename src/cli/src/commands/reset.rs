@@ -6,16 +6,18 @@ use engine::Engine;
 
 use super::check_names;
 use super::down::take_down;
+use super::up::{introduce, prepare};
 use crate::args::{ResetArgs, UpArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::lock;
-use crate::report::style::humansize;
+use crate::report::style::{Style, humansize};
 use crate::report::table::Table;
 
 /// Lists what goes, asks, deletes, checks, brings up.
 pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     let loaded = context.load(&[], &args.services)?;
+    introduce(context, &loaded)?;
     let known: Vec<&str> = loaded.project.services.keys().map(String::as_str).collect();
     check_names(&args.services, &known)?;
     let name = loaded.project.name.clone();
@@ -25,6 +27,12 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
 
     let observed = engine.observe(&name).await?;
     let ran: Vec<String> = observed.containers.iter().map(|c| c.service().to_owned()).collect();
+    // what comes up again is what was asked for, or everything that ran before
+    let services = if args.services.is_empty() { vec![] } else { back_up(&ran, &args.services) };
+    let up = UpArgs { services, wait_timeout: args.wait_timeout, ..UpArgs::default() };
+    // whatever could keep it from coming up again is found before anything is deleted
+    let prepared = prepare(context, &up, &engine, context.load(&up.profile, &up.services)?).await?;
+
     let plan = plan::down(&name, &observed, &Down { services: args.services.clone(), volumes: true });
     let volumes: Vec<String> = plan
         .steps
@@ -32,35 +40,16 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
         .filter_map(|s| if let Action::RemoveVolume { name } = &s.action { Some(name.clone()) } else { None })
         .collect();
     if !volumes.is_empty() {
-        let listing = listing(context, &engine, &volumes).await;
+        let listing = listing(&engine, &volumes).await;
         confirm(context, &args, &listing)?;
     }
     let applied = take_down(context, &engine, &name, &plan).await;
-    if applied.interrupted {
+    if applied.interrupted || context.cancel.is_cancelled() {
         return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset")
             .hint(format!("finish it: {}", context.pasteable(&["reset", "--yes"]))));
     }
     check_gone(context, &engine, &name, &volumes).await?;
-
-    // what comes up again is what was asked for, or everything that ran before
-    let services = if args.services.is_empty() { vec![] } else { back_up(&ran, &args.services) };
-    let up = UpArgs {
-        services,
-        dry_run: false,
-        exit_code: false,
-        setup: false,
-        strict: false,
-        pull: false,
-        force_recreate: false,
-        no_deps: false,
-        no_wait: false,
-        wait_timeout: args.wait_timeout,
-        profile: vec![],
-        timings: false,
-        platform_binary: None,
-    };
-    let loaded = context.load(&up.profile, &up.services)?;
-    let outcome = super::up::bring_up(context, &up, &engine, loaded).await?;
+    let outcome = prepared.bring_up(context, &up, &engine).await?;
     context.screen.finish();
     outcome.report(context, &up)
 }
@@ -72,13 +61,13 @@ fn back_up(ran: &[String], asked: &[String]) -> Vec<String> {
     services
 }
 
-async fn listing(context: &Context, engine: &Engine, volumes: &[String]) -> String {
+async fn listing(engine: &Engine, volumes: &[String]) -> String {
     let sizes = engine.volume_sizes(volumes).await;
     let mut table = Table::new(["VOLUME", "SIZE"]);
     for name in volumes {
         table.row([name.clone(), sizes.get(name).map_or("not known".to_owned(), |s| humansize(*s))]);
     }
-    table.render(context.style, None)
+    table.render(Style::default(), None)
 }
 
 fn confirm(context: &Context, args: &ResetArgs, listing: &str) -> Result<(), Failure> {

@@ -64,14 +64,14 @@ fn row<'a>(project: &'a Project, containers: &'a [Container], service: &'a str) 
         .filter(|c| c.service() == service && !c.is_one_off())
         .max_by_key(|c| c.state == State::Running);
     let declared = project.services.get(service);
-    Row {
-        service,
-        container,
-        tier: declared.and_then(|s| s.extension.tier.as_deref()),
-        addresses: declared
-            .map(|s| super::addresses(s).into_iter().map(|(_, url, _)| url).collect())
-            .unwrap_or_default(),
+    let mut addresses: Vec<String> =
+        declared.map(|s| super::addresses(s).into_iter().map(|(_, url, _)| url).collect()).unwrap_or_default();
+    if addresses.is_empty() {
+        // ports that the engine chose
+        let ports = container.iter().flat_map(|c| &c.ports).filter(|p| !p.host_ip.contains(':'));
+        addresses.extend(ports.map(|p| format!("localhost:{}", p.host)));
     }
+    Row { service, container, tier: declared.and_then(|s| s.extension.tier.as_deref()), addresses }
 }
 
 fn table<'a>(context: &Context, rows: impl Iterator<Item = &'a Row<'a>>) -> String {

@@ -51,6 +51,16 @@ pub fn down(project: &str, observed: &Observed, wish: &Down) -> Plan {
                 plan.push(Action::RemoveVolume { name: name.to_owned() }, removals.clone(), "its data was asked to go");
             }
         }
+        for name in unnamed(&going) {
+            let used = |c: &&Container| c.volumes.iter().any(|v| v.name == name);
+            if !staying.iter().any(used) && !observed.others.iter().any(|c| used(&c)) {
+                plan.push(
+                    Action::RemoveVolume { name: name.to_owned() },
+                    removals.clone(),
+                    "unnamed, its container goes",
+                );
+            }
+        }
     }
     plan
 }
@@ -64,6 +74,11 @@ fn owned<'a>(
         .iter()
         .filter(move |(_, o)| o.labels.get(COMPOSE_PROJECT).is_some_and(|p| p == project))
         .map(|(name, _)| name.as_str())
+}
+
+/// Volumes that the engine made for these containers alone; no label says whose they are.
+fn unnamed<'a>(containers: &[&'a Container]) -> BTreeSet<&'a str> {
+    containers.iter().flat_map(|c| &c.volumes).filter(|v| v.is_unnamed()).map(|v| v.name.as_str()).collect()
 }
 
 /// The containers of the named services and of everything that depends on them; all of them if none is named.

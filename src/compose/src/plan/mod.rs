@@ -2,6 +2,8 @@
 
 mod down;
 mod ports;
+#[cfg(test)]
+mod tests;
 mod up;
 
 use std::collections::BTreeMap;
@@ -53,6 +55,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Things worth telling that are no steps.
     pub notes: Vec<String>,
+    /// Wanted services for which there is nothing to do: jobs that have ended well.
+    pub untouched: Vec<String>,
 }
 
 /// One request to Docker, with its place in the order and its reason.

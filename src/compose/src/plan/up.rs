@@ -148,9 +148,17 @@ struct Work<'a> {
 
 /// What a service's container needs.
 enum Verdict {
-    Create { because: String },
-    Replace { because: String },
-    Start { because: &'static str },
+    Create {
+        because: String,
+    },
+    Replace {
+        because: String,
+    },
+    Start {
+        because: &'static str,
+    },
+    /// Made by a run that may have ended before its files were copied.
+    Finish,
     Unpause,
     Leave,
 }
@@ -195,7 +203,7 @@ impl<'a> Work<'a> {
         for extra in found.iter().skip(1) {
             before_start.push(self.remove(extra, "left over from an interrupted run"));
         }
-        let started = match verdict(self.project, service, current, &image, self.wish.force_recreate) {
+        let started = match verdict(self, service, current, &image) {
             Verdict::Create { because } => {
                 let ready_to_start =
                     self.create(service, &service.container_name, image, vec![], before_start, &because);
@@ -207,6 +215,11 @@ impl<'a> Work<'a> {
                 Some(self.start(service, vec![step], &because))
             }
             Verdict::Start { because } => Some(self.start(service, before_start, because)),
+            Verdict::Finish => {
+                let because = "was made but never started";
+                let filled = self.fill(service, &service.container_name, before_start, because);
+                Some(self.start(service, filled, because))
+            }
             Verdict::Unpause => {
                 let action =
                     Action::UnpauseContainer { service: service.name.clone(), name: service.container_name.clone() };
@@ -215,7 +228,12 @@ impl<'a> Work<'a> {
             Verdict::Leave => self.restart_with_dependency(service),
         };
         let finished_job = started.is_none() && current.is_some_and(|c| c.state == State::Exited);
-        let ready = if finished_job { None } else { self.wait(service, started) };
+        let ready = if finished_job {
+            self.plan.untouched.push(service.name.clone());
+            None
+        } else {
+            self.wait(service, started)
+        };
         self.ends.insert(&service.name, Ends { started, ready });
     }
 
@@ -238,13 +256,18 @@ impl<'a> Work<'a> {
         after.extend(names.filter_map(|name| self.made.get(name)));
         after.sort_unstable();
         after.dedup();
-        let (service_name, name) = (service.name.clone(), name.to_owned());
-        let action = Action::CreateContainer { service: service_name.clone(), name: name.clone(), image, inherit };
-        let mut last = self.plan.push(action, after, because);
-        if !service.configs.is_empty() {
-            last = self.plan.push(Action::CopyConfigs { service: service_name, name }, vec![last], because);
+        let action = Action::CreateContainer { service: service.name.clone(), name: name.to_owned(), image, inherit };
+        let created = self.plan.push(action, after, because);
+        self.fill(service, name, vec![created], because)[0]
+    }
+
+    /// Copies the configuration, if there is any; the steps after which the container has it.
+    fn fill(&mut self, service: &Service, name: &str, after: Vec<usize>, because: &str) -> Vec<usize> {
+        if service.configs.is_empty() {
+            return after;
         }
-        last
+        let action = Action::CopyConfigs { service: service.name.clone(), name: name.to_owned() };
+        vec![self.plan.push(action, after, because)]
     }
 
     /// The new container is made beside the old one, so that a mistake in it leaves the old one running.
@@ -295,13 +318,16 @@ impl<'a> Work<'a> {
 
     /// `depends_on.restart: true`: a service that has not changed is restarted with the one that it depends on.
     fn restart_with_dependency(&mut self, service: &'a Service) -> Option<usize> {
-        let (dependency, _) = service
+        let (dependency, start) = service
             .depends_on
             .iter()
-            .find(|(name, edge)| edge.restart && self.ends.get(name.as_str()).is_some_and(|e| e.started.is_some()))?;
+            .filter(|(_, edge)| edge.restart)
+            .find_map(|(name, _)| Some((name, self.ends.get(name.as_str())?.started?)))?;
         let because = format!("its dependency {dependency} starts anew");
         let action = Action::StopContainer { service: service.name.clone(), name: service.container_name.clone() };
-        let stop = self.plan.push(action, vec![], because.clone());
+        // not before the dependency is about to start: what cannot even be made must not take this one down
+        let after = self.plan.steps[start].after.clone();
+        let stop = self.plan.push(action, after, because.clone());
         Some(self.start(service, vec![stop], &because))
     }
 
@@ -354,32 +380,51 @@ impl<'a> Work<'a> {
     }
 }
 
-fn verdict(project: &Project, service: &Service, current: Option<&Container>, image: &Chosen, force: bool) -> Verdict {
+fn verdict(work: &Work<'_>, service: &Service, current: Option<&Container>, image: &Chosen) -> Verdict {
+    let (project, observed, force) = (work.project, work.observed, work.wish.force_recreate);
     let Some(c) = current else { return Verdict::Create { because: "not there yet".into() } };
     if force {
         return Verdict::Replace { because: "asked to recreate".into() };
     }
-    if let Some(because) = difference(project, service, c, image) {
+    if let Some(because) = difference(project, observed, service, c, image) {
         return Verdict::Replace { because };
     }
     match c.state {
         State::Running | State::Restarting => Verdict::Leave,
         State::Paused => Verdict::Unpause,
-        State::Exited if is_done_job(service, c) => Verdict::Leave,
+        State::Exited if is_done_job(project, service, c) => Verdict::Leave,
         State::Exited => Verdict::Start { because: "was stopped" },
-        State::Created => Verdict::Start { because: "was made but never started" },
+        State::Created => Verdict::Finish,
         State::Removing | State::Dead => Verdict::Replace { because: "the engine could not remove it".into() },
     }
 }
 
-/// A container that ran to its end with 0 and is not meant to run for ever is not run again.
-fn is_done_job(service: &Service, container: &Container) -> bool {
+/// A job that ran to its end with 0 is not run again.
+///
+/// It is a job when another service waits for its end, or when nothing says that it should go on running. A server
+/// that was stopped in good order ended with 0 as well, and that one is started again.
+fn is_done_job(project: &Project, service: &Service, container: &Container) -> bool {
     use crate::project::Restart;
-    matches!(service.restart, Restart::No | Restart::OnFailure(_)) && container.status.starts_with("Exited (0)")
+    let wanted = |condition: Condition| {
+        project.services.values().any(|s| s.depends_on.get(&service.name).is_some_and(|e| e.condition == condition))
+    };
+    let serves = service.extension.ready.is_some()
+        || service.healthcheck.is_some()
+        || service.ports.iter().any(|p| p.host.is_some())
+        || wanted(Condition::Healthy);
+    matches!(service.restart, Restart::No | Restart::OnFailure(_))
+        && container.status.starts_with("Exited (0)")
+        && (wanted(Condition::Completed) || !serves)
 }
 
 /// What differs between the container and the project, in words.
-fn difference(project: &Project, service: &Service, c: &Container, image: &Chosen) -> Option<String> {
+fn difference(
+    project: &Project,
+    observed: &Observed,
+    service: &Service,
+    c: &Container,
+    image: &Chosen,
+) -> Option<String> {
     if c.name != service.container_name {
         return Some(format!("it is called {}", c.name));
     }
@@ -399,11 +444,13 @@ fn difference(project: &Project, service: &Service, c: &Container, image: &Chose
     if !image.id.is_empty() && c.image_id != image.id {
         return Some(format!("image {} is another one now", image.reference));
     }
-    if c.state == State::Running {
-        let missing =
-            service.networks.keys().filter_map(|k| project.networks.get(k)).find(|n| !c.networks.contains_key(&n.name));
-        if let Some(network) = missing {
+    for network in service.networks.keys().filter_map(|k| project.networks.get(k)) {
+        if !c.networks.contains_key(&network.name) {
             return Some(format!("not attached to {}", network.name));
+        }
+        // a new network of the same name is another one to the engine
+        if !observed.networks.contains_key(&network.name) {
+            return Some(format!("network {} is not there any more", network.name));
         }
     }
     service.mounts.iter().find_map(|m| {
@@ -415,10 +462,9 @@ fn difference(project: &Project, service: &Service, c: &Container, image: &Chose
 
 /// Unnamed volumes of the old container that the new one goes on using, so that a recreation loses nothing.
 fn anonymous_volumes(service: &Service, old: &Container) -> Vec<(String, String)> {
-    let unnamed = |name: &str| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
     old.volumes
         .iter()
-        .filter(|v| unnamed(&v.name))
+        .filter(|v| v.is_unnamed())
         .filter(|v| !service.mounts.iter().any(|m| m.target == v.target && m.source != MountSource::Anonymous))
         .map(|v| (v.name.clone(), v.target.clone()))
         .collect()

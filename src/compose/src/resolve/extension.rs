@@ -37,6 +37,13 @@ fn secret(item: &Node, environment: &Environment, report: &mut Report) -> Option
     let default = required(item, map, "default", report)?;
     let value = environment.get(&variable).filter(|v| !v.is_empty());
     let is_default = value.is_none_or(|v| v == default);
+    // they are pasted into addresses such as amqp://user:password@host, where these would end the password
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~!*'(),;=+&".contains(c);
+    if let Some(bad) = value.and_then(|v| v.chars().find(|c| !plain(*c))) {
+        let message = format!("{variable} contains `{}`, which cannot stand in an address", bad.escape_default());
+        let hint = "use letters, digits and any of - . _ ~ ! * ( ) , ; = + &";
+        report.problem_hint(item.spot, message, Some(hint.into()));
+    }
     Some(SecretDefault { variable, is_default })
 }
 

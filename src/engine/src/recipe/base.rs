@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use super::{RecipeError, short_hex};
+use super::{RecipeError, confined, short_hex};
 use crate::docker::Engine;
 use crate::docker::images::{Import, SOURCE, chunks};
 use crate::progress::{Journal, Kind, Phase};
@@ -79,14 +79,12 @@ impl Base {
         format!("banyan-local/base:{}-{}", self.suite, short_hex(&Sha256::digest(self.identity())))
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(TOOL);
-        command.args(OPTIONS).arg(format!("--components={}", self.components)).args(["--format=tar", self.suite, "-"]);
-        command.args(self.mirror.as_deref());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // never killed: when nobody reads its output any more it ends by itself, and cleans up
-        command.env("LC_ALL", "C");
-        command
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> = OPTIONS.iter().map(|option| (*option).to_owned()).collect();
+        arguments.push(format!("--components={}", self.components));
+        arguments.extend(["--format=tar", self.suite, "-"].map(str::to_owned));
+        arguments.extend(self.mirror.clone());
+        arguments
     }
 }
 
@@ -116,10 +114,15 @@ async fn same_platform(engine: &Engine) -> Result<(), RecipeError> {
 }
 
 async fn make(engine: &Engine, base: &Base, tag: &str, journal: &Journal) -> Result<(), RecipeError> {
-    let mut child = base.command().spawn().map_err(|e| match e.kind() {
+    let cannot_run = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => RecipeError::NoTool { tool: TOOL, package: TOOL },
         _ => RecipeError::Tool { tool: TOOL, log: vec![e.to_string()] },
-    })?;
+    };
+    Command::new(TOOL).arg("--version").output().await.map_err(cannot_run)?;
+    let (mut command, _folder) = confined::command(TOOL).await;
+    command.args(base.arguments()).env("LC_ALL", "C");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(cannot_run)?;
     let stdout = child.stdout.take().expect("stdout is piped");
     let stderr = child.stderr.take().expect("stderr is piped");
     let import = Import {
@@ -196,13 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn the_mirror_changes_nothing_but_the_command() {
+    fn the_mirror_changes_nothing_but_the_arguments() {
         let mut base = Base::from_os_release("ID=debian").unwrap();
         let tag = base.tag();
         assert!(tag.starts_with("banyan-local/base:bookworm-"), "{tag}");
         base.mirror = Some("http://mirror.example/debian".to_owned());
         assert_eq!(base.tag(), tag);
-        let args: Vec<_> = base.command().as_std().get_args().map(|a| a.to_owned()).collect();
-        assert_eq!(args.last().unwrap(), "http://mirror.example/debian");
+        assert_eq!(base.arguments().last().unwrap(), "http://mirror.example/debian");
     }
 }

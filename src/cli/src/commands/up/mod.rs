@@ -1,0 +1,168 @@
+//! `banyan up`: look, get images, plan, carry out, report.
+
+mod dry_run;
+mod optional;
+mod outcome;
+
+use std::collections::BTreeMap;
+
+use compose::observed::Observed;
+use compose::plan::{self, Images, Up};
+use compose::project::Project;
+use engine::Engine;
+use engine::apply::{Applied, apply};
+use engine::progress::{Kind, Phase};
+use engine::supply::Supply;
+
+use super::check_names;
+use crate::args::UpArgs;
+use crate::commands::images::supply;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::project::{Loaded, data_folder};
+use crate::{lock, preflight, setup_engine, trouble};
+use optional::Optional;
+use outcome::Outcome;
+
+/// Brings the project up.
+pub async fn run(context: &Context, args: UpArgs) -> Result<u8, Failure> {
+    let loaded = context.load(&args.profile, &args.services)?;
+    introduce(context, &loaded)?;
+    let known: Vec<&str> = loaded.project.services.keys().map(String::as_str).collect();
+    check_names(&args.services, &known)?;
+
+    let engine = setup_engine::engine(context, &args).await?;
+    if args.dry_run {
+        return dry_run::run(context, &args, &engine, &loaded).await;
+    }
+    let _lock = lock::take(&data_folder(&context.env, context.folder())?, &loaded.project.name)?;
+    let prepared = prepare(context, &args, &engine, loaded).await?;
+    let outcome = prepared.bring_up(context, &args, &engine).await?;
+    context.screen.finish();
+    outcome.report(context, &args)
+}
+
+/// Says which project it is, and refuses credentials that everybody knows where others could use them.
+pub fn introduce(context: &Context, loaded: &Loaded) -> Result<(), Failure> {
+    refuse_exposed_defaults(&loaded.project)?;
+    for warning in &loaded.project.warnings {
+        context.note(&format!("warning: {warning}"));
+    }
+    context.note(&format!("project {}: {}", loaded.project.name, loaded.why));
+    Ok(())
+}
+
+/// All that can be done before anything that runs is touched: checks, and images.
+pub struct Prepared<'a> {
+    loaded: Loaded,
+    required: Vec<String>,
+    optional: Vec<String>,
+    images: Images,
+    /// The image that the files name for each service.
+    wanted: BTreeMap<String, String>,
+    supply: Supply<'a>,
+}
+
+/// Checks ports and names, and gets the images of the required services.
+pub async fn prepare<'a>(
+    context: &'a Context,
+    args: &'a UpArgs,
+    engine: &'a Engine,
+    loaded: Loaded,
+) -> Result<Prepared<'a>, Failure> {
+    let (required, optional) = plan::included(&loaded.project, &args.services, args.no_deps);
+    let all = [required.clone(), optional.clone()].concat();
+    let observed = preflight::check(context, engine, &loaded.project, &all).await?;
+    let supply = supply(context, engine, args.pull, args.platform_binary.as_deref())?;
+    let (images, unavailable) = tokio::select! {
+        had = supply.images(&loaded.project, &observed, &required) => had,
+        () = context.cancel.cancelled() => return Err(interrupted(context)),
+    };
+    if !unavailable.is_empty() {
+        for missing in &unavailable {
+            context.journal.tell(Kind::Image, &missing.reference, Phase::Failed("unavailable"), None);
+        }
+        return Err(trouble::images(context, &unavailable));
+    }
+    let wanted = loaded.project.services.values().map(|s| (s.name.clone(), s.image.clone())).collect();
+    let loaded = with_stand_ins(context, args, loaded, &images)?;
+    loaded.persist()?;
+    Ok(Prepared { loaded, required, optional, images, wanted, supply })
+}
+
+impl Prepared<'_> {
+    /// Carries out what is needed, the required services first.
+    pub async fn bring_up(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<Outcome, Failure> {
+        let Self { loaded, required, optional, mut images, wanted, supply } = self;
+        let project = loaded.project;
+        let observed = engine.observe(&project.name).await?;
+        let applied = carry_out(context, args, engine, &project, &observed, &required, &images).await?;
+        if context.cancel.is_cancelled() {
+            return Err(interrupted(context));
+        }
+        let mut outcome = Optional::default();
+        if applied.failures.is_empty() && !optional.is_empty() {
+            let (came, more) = optional::bring_up(context, args, engine, &project, &supply, &optional).await?;
+            images.extend(more);
+            outcome = came;
+        }
+        Ok(Outcome { project, required, applied, optional: outcome, images, wanted })
+    }
+}
+
+async fn carry_out(
+    context: &Context,
+    args: &UpArgs,
+    engine: &Engine,
+    project: &Project,
+    observed: &Observed,
+    services: &[String],
+    images: &Images,
+) -> Result<Applied, Failure> {
+    let plan = plan::up(project, observed, &wish(args, services, images))
+        .map_err(|refusals| trouble::refused(context, &refusals))?;
+    for note in &plan.notes {
+        context.note(&format!("note: {note}"));
+    }
+    if context.global.verbose && !plan.changes_nothing() {
+        context.note(&plan.to_string());
+    }
+    Ok(apply(engine, project, &plan, &context.journal, &context.limits(args.wait_timeout), &context.cancel).await)
+}
+
+fn wish(args: &UpArgs, services: &[String], images: &Images) -> Up {
+    Up { services: services.to_vec(), images: images.clone(), force_recreate: args.force_recreate, wait: !args.no_wait }
+}
+
+/// The built-in stack's file names the images that really run, so that Compose sees the same.
+fn with_stand_ins(context: &Context, args: &UpArgs, loaded: Loaded, images: &Images) -> Result<Loaded, Failure> {
+    if !loaded.is_built_in() {
+        return Ok(loaded);
+    }
+    let stand_ins: BTreeMap<String, String> = images
+        .iter()
+        .filter_map(|(name, image)| Some((loaded.project.services.get(name)?.image.clone(), image.reference.clone())))
+        .filter(|(wanted, got)| wanted != got)
+        .collect();
+    if stand_ins.is_empty() {
+        return Ok(loaded);
+    }
+    context.load_with(&args.profile, &args.services, stand_ins)
+}
+
+fn refuse_exposed_defaults(project: &Project) -> Result<(), Failure> {
+    let Some((variables, why)) = project.exposed_defaults() else { return Ok(()) };
+    let set = variables.iter().map(|v| format!("{v}=…")).collect::<Vec<_>>().join(" ");
+    Err(Failure::new(Exit::Config, 5, format!("the development credentials are known to everyone, and {why}"))
+        .details(variables.iter().map(|v| format!("still the default: {v}")))
+        .hint(format!("set them in the shell or in .env: {set}")))
+}
+
+/// The first Ctrl-C.
+fn interrupted(context: &Context) -> Failure {
+    Failure::new(Exit::Interrupted, 1, "interrupted; what was started goes on running").hint(format!(
+        "go on: {}\nor take it down: {}",
+        context.pasteable(&["up"]),
+        context.pasteable(&["down"])
+    ))
+}

@@ -1,0 +1,104 @@
+//! Services of optional tiers: never waited for by the others, and no failure when their images cannot be had.
+
+use std::collections::BTreeSet;
+
+use compose::observed::Observed;
+use compose::plan::Images;
+use compose::project::Project;
+use engine::Engine;
+use engine::apply::Applied;
+use engine::progress::{Kind, Phase};
+use engine::supply::{Origin, Supply};
+
+use super::{carry_out, interrupted};
+use crate::args::UpArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::memory::Memory;
+use crate::project::data_folder;
+
+/// What became of the optional tiers.
+#[derive(Default)]
+pub struct Optional {
+    /// What was done for those whose images are there.
+    pub applied: Applied,
+    /// Services whose images could not be had now, with the reason.
+    pub unavailable: Vec<(String, String)>,
+    /// Services whose images could not be had before; not tried again.
+    pub given_up: Vec<String>,
+}
+
+/// Brings up those that can be.
+pub async fn bring_up(
+    context: &Context,
+    args: &UpArgs,
+    engine: &Engine,
+    project: &Project,
+    supply: &Supply<'_>,
+    services: &[String],
+) -> Result<(Optional, Images), Failure> {
+    let observed = engine.observe(&project.name).await?;
+    let memory = Memory::of(data_folder(&context.env, context.folder())?, &project.name);
+    let given_up = given_up(args, &memory, supply, &observed, project, services);
+    let to_try: Vec<String> = services.iter().filter(|s| !given_up.contains(s)).cloned().collect();
+    let (images, unavailable) = tokio::select! {
+        had = supply.images(project, &observed, &to_try) => had,
+        () = context.cancel.cancelled() => return Err(interrupted(context)),
+    };
+    let mut outcome = Optional { given_up, ..Optional::default() };
+    for missing in &unavailable {
+        context.journal.tell(Kind::Image, &missing.reference, Phase::Warned("unavailable"), None);
+        let reason = missing.reason.to_string();
+        outcome.unavailable.extend(missing.services.iter().map(|name| (name.clone(), reason.clone())));
+    }
+    memory.update(project, services, &outcome.given_up, &unavailable);
+    for name in &outcome.given_up {
+        let note = "its image could not be had before".to_owned();
+        context.journal.tell(Kind::Service, name, Phase::Warned("skipped"), Some(note));
+    }
+    let wanted = outcome.leave_out_dependents(project, services);
+    if !wanted.is_empty() {
+        outcome.applied = carry_out(context, args, engine, project, &observed, &wanted, &images).await?;
+    }
+    if context.cancel.is_cancelled() {
+        return Err(interrupted(context));
+    }
+    Ok((outcome, images))
+}
+
+/// Services whose images could not be had before, from the same spec.
+pub fn given_up(
+    args: &UpArgs,
+    memory: &Memory,
+    supply: &Supply<'_>,
+    observed: &Observed,
+    project: &Project,
+    services: &[String],
+) -> Vec<String> {
+    let known = |name: &&String| {
+        let service = &project.services[name.as_str()];
+        !args.pull && matches!(supply.origin(observed, service), Origin::Fetch { .. }) && memory.has(project, service)
+    };
+    services.iter().filter(known).cloned().collect()
+}
+
+impl Optional {
+    /// Whatever needs a service that cannot be had is left out with it; the rest is returned.
+    fn leave_out_dependents(&mut self, project: &Project, services: &[String]) -> Vec<String> {
+        let mut gone: BTreeSet<&str> = self.given_up.iter().map(String::as_str).collect();
+        let missing: Vec<String> = self.unavailable.iter().map(|(name, _)| name.clone()).collect();
+        gone.extend(missing.iter().map(String::as_str));
+        let mut dependents = Vec::new();
+        loop {
+            let needs_gone = |name: &str| {
+                project.services[name].depends_on.iter().any(|(d, e)| e.required && gone.contains(d.as_str()))
+            };
+            let Some(next) = services.iter().find(|s| !gone.contains(s.as_str()) && needs_gone(s)) else { break };
+            gone.insert(next);
+            dependents.push((next.clone(), "depends on a service that cannot be had".to_owned()));
+        }
+        let wanted = services.iter().filter(|s| !gone.contains(s.as_str())).cloned().collect();
+        self.unavailable.extend(dependents);
+        wanted
+    }
+}
