@@ -213,11 +213,13 @@ pub enum ImagesCommand {
     /// Write the images into one file, for a machine without a network
     Save {
         /// The file
+        #[arg(id = "archive", value_name = "FILE")]
         file: PathBuf,
     },
     /// Read the images of a file that `images save` has written
     Load {
         /// The file
+        #[arg(id = "archive", value_name = "FILE")]
         file: PathBuf,
     },
 }

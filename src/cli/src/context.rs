@@ -195,12 +195,15 @@ impl Context {
         })
     }
 
-    /// The first Ctrl-C (or SIGTERM) asks the command to end well; the second one ends it at once.
-    pub fn watch_signals(&self) {
+    /// The first Ctrl-C (or SIGTERM) asks the command to end well, which may take a while for one that changes
+    /// something; the second one ends it at once.
+    pub fn watch_signals(&self, changes_something: bool) {
         let (cancel, screen) = (self.cancel.clone(), self.screen.clone());
         tokio::spawn(async move {
             interrupted().await;
-            screen.suspend(&mut || eprintln!("stopping; once more ends it at once"));
+            if changes_something {
+                screen.suspend(&mut || eprintln!("stopping; once more ends it at once"));
+            }
             cancel.cancel();
             interrupted().await;
             screen.finish();

@@ -101,6 +101,7 @@ impl Failure {
             .details(error.attempts.iter().map(ToString::to_string));
         match error.hint() {
             Some(hint) if error.explicit || error.denied().is_some() => failure.hint(hint),
+            _ if error.explicit => failure.hint("correct the address (--host, DOCKER_HOST or the context), or take it away to use the engine of this machine"),
             _ => failure.hint(format!("install and start Docker: {setup}")),
         }
     }

@@ -64,7 +64,8 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
         .build()
         .map_err(|e| Failure::new(failure::Exit::Other, 4, format!("cannot start: {e}")))?;
     let result = runtime.block_on(async {
-        context.watch_signals();
+        let reads = matches!(command, Command::Status(_) | Command::Health(_) | Command::Logs(_));
+        context.watch_signals(!reads);
         match command {
             Command::Up(args) => commands::up::run(context, args).await,
             Command::Down(args) => commands::down::run(context, args).await,

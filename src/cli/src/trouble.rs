@@ -144,11 +144,10 @@ pub fn start(context: &Context, project: &Project, applied: &Applied) -> Option<
         }
     }
     for other in &applied.failures[1..] {
-        let summary = match &other.reason {
-            Reason::Request(error) => error.message(),
-            Reason::Wait(trouble) => trouble.summary(),
-        };
-        failure = failure.details([format!("also failed: {}: {summary}", other.action)]);
+        let told = one(context, other);
+        let end = told.details.len();
+        failure = failure.details([format!("also: {}", told.message)]);
+        failure = failure.details(told.details.into_iter().skip(end.saturating_sub(4)).map(|line| format!("  {line}")));
     }
     let has_log = matches!(first.action, Action::WaitReady { .. } | Action::WaitCompleted { .. });
     if let Some(service) = first.action.service().filter(|_| has_log) {

@@ -15,10 +15,16 @@ use crate::docker::containers::NewContainer;
 use crate::docker::events::Events;
 use crate::docker::{Engine, Error};
 use crate::progress::{Journal, Kind, Phase};
-use crate::wait::{Readiness, Trouble, Wait};
+use crate::wait::{Cause, Readiness, Trouble, Wait};
 
 /// The reason of a plan for making what was not there; worth no words.
 const NEW: &str = "not there yet";
+
+/// How long the engine may take to give a container's last lines.
+const LOG_LIMIT: Duration = Duration::from_secs(3);
+
+/// The reason of a plan for waiting for what runs already.
+const UNCHANGED: &str = "unchanged";
 
 /// Bounds of one run.
 #[derive(Debug, Clone)]
@@ -39,6 +45,8 @@ pub struct Applied {
     pub blocked: BTreeMap<String, String>,
     /// Containers that did not stop within their grace period.
     pub killed: Vec<String>,
+    /// Networks, volumes and containers that were removed: what, and its name.
+    pub removed: Vec<(&'static str, String)>,
     /// Networks that stay because of containers of somebody else.
     pub kept: Vec<(String, Vec<String>)>,
     /// What each service said when it was ready.
@@ -82,6 +90,20 @@ pub struct Timing {
     pub began: Duration,
     /// From its own beginning.
     pub took: Duration,
+}
+
+impl Applied {
+    /// True when a failure may come from requests of another run that the engine was still busy with: a banyan that
+    /// was killed leaves them under way, so what was observed was no longer true. Another look tells.
+    pub fn was_overtaken(&self, plan: &Plan) -> bool {
+        self.failures.iter().any(|failure| match &failure.reason {
+            Reason::Request(error) => error.is_conflict() || error.is_not_found(),
+            Reason::Wait(trouble) => {
+                let unchanged = plan.steps.iter().any(|s| s.action == failure.action && s.after.is_empty());
+                unchanged && matches!(trouble.cause, Cause::Exited | Cause::Gone)
+            }
+        })
+    }
 }
 
 /// What a step gave.
@@ -235,7 +257,8 @@ impl Run<'_> {
             Action::WaitReady { service, name } => {
                 let service = self.project.services.get(service);
                 let wait = Wait::new(engine, name, self.events.subscribe(), self.limits.wait);
-                let wait = wait.held_by(self.gates.0[i].subscribe());
+                let unchanged = self.plan.steps[i].because == UNCHANGED;
+                let wait = wait.held_by(self.gates.0[i].subscribe()).runs_already(unchanged);
                 return wait.until_ready(service).await.map(Done::Ready).map_err(Reason::Wait);
             }
             Action::WaitCompleted { name, .. } => {
@@ -269,7 +292,7 @@ impl Run<'_> {
         let note = if step.action.is_wait() {
             let services: Vec<&str> =
                 step.doomed_by.iter().filter_map(|&before| self.plan.steps[before].action.service()).collect();
-            (!services.is_empty() && step.because != "unchanged").then(|| format!("for {}", services.join(", ")))
+            (!services.is_empty() && step.because != UNCHANGED).then(|| format!("for {}", services.join(", ")))
         } else {
             Some(step.because.clone()).filter(|because| because != NEW)
         };
@@ -281,13 +304,20 @@ impl Run<'_> {
         let action = &self.plan.steps[i].action;
         let is_last = !self.plan.steps.iter().skip(i + 1).any(|s| s.action.service() == action.service());
         let end = |word| if is_last { Phase::Done(word) } else { Phase::Reached(word) };
+        match (action, &done) {
+            (_, Done::Kept(_)) => {}
+            (Action::RemoveContainer { name, .. }, _) => applied.removed.push(("container", name.clone())),
+            (Action::RemoveNetwork { name }, _) => applied.removed.push(("network", name.clone())),
+            (Action::RemoveVolume { name }, _) => applied.removed.push(("volume", name.clone())),
+            _ => {}
+        }
         if let Action::StartContainer { service, .. } = action {
             applied.changes.insert(service.clone(), self.plan.steps[i].because.clone());
         }
         match (action, done) {
             (_, Done::Ready(readiness)) => {
                 let service = action.service().unwrap_or_default();
-                let word = if self.plan.steps[i].because == "unchanged" { "running" } else { "ready" };
+                let word = if self.plan.steps[i].because == UNCHANGED { "running" } else { "ready" };
                 let change = applied.changes.get(service).filter(|because| *because != NEW);
                 let note = change.map_or(readiness.how.clone(), |because| format!("{because}; {}", readiness.how));
                 self.tell(action, Phase::Done(word), Some(note));
@@ -339,7 +369,8 @@ impl Run<'_> {
         self.tell(&action, Phase::Failed("failed"), Some(note));
         let mut log = Vec::new();
         if let (Action::WaitReady { name, .. } | Action::WaitCompleted { name, .. }, _) = (&action, &reason) {
-            log = self.engine.last_lines(name, 20).await;
+            let lines = tokio::time::timeout(LOG_LIMIT, self.engine.last_lines(name, 20));
+            log = lines.await.unwrap_or_default();
         }
         if let Action::StartContainer { service, name } = &action {
             let created_now = self

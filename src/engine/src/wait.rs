@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use compose::project::{Healthcheck, Service};
+use compose::project::{Healthcheck, Restart, Service};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::watch;
 
@@ -20,8 +20,10 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// Back-off of a check by exec.
 const CHECK_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
-/// How long a service without any check is watched.
+/// How long a service without any check must run in one go …
 const WATCH: Duration = Duration::from_secs(2);
+/// … and how often that is looked at.
+const WATCH_PAUSE: Duration = Duration::from_millis(200);
 /// Restarts after which a service counts as crashing, once all that it depends on is ready …
 const CRASHES: i64 = 3;
 /// … and before that: it may be one that ends when a dependency does not answer yet.
@@ -30,6 +32,10 @@ const EARLY_CRASHES: i64 = 8;
 const LOGIN_GRACE: Duration = Duration::from_secs(5);
 /// Between two questions when the last login was refused: a server writes each one into its log.
 const REFUSED_PAUSE: Duration = Duration::from_millis(500);
+/// How long a container that the engine is meant to restart may lie dead: as long as an engine's own restart takes.
+const REVIVAL: Duration = Duration::from_secs(5);
+/// How long after the end of a wait an engine that does not answer is given.
+const ENGINE_GRACE: Duration = Duration::from_secs(2);
 /// Probe results that a failure report shows.
 const KEPT_PROBES: usize = 3;
 
@@ -92,6 +98,11 @@ pub struct Wait<'a> {
     probes: VecDeque<String>,
     waited_for: String,
     held: Option<watch::Receiver<bool>>,
+    /// Ended with 0 counts as ready.
+    may_end: bool,
+    runs_already: bool,
+    /// Since when the container has been neither running nor about to be restarted.
+    dead_since: Option<Instant>,
 }
 
 impl<'a> Wait<'a> {
@@ -100,7 +111,21 @@ impl<'a> Wait<'a> {
         let began = Instant::now();
         let waited_for = "its container".to_owned();
         let (deadline, probes) = (began + limit, VecDeque::new());
-        Self { engine, name, events, deadline, began, restarts: None, crashes: CRASHES, probes, waited_for, held: None }
+        Self {
+            engine,
+            name,
+            events,
+            deadline,
+            began,
+            restarts: None,
+            crashes: CRASHES,
+            probes,
+            waited_for,
+            held: None,
+            may_end: false,
+            runs_already: false,
+            dead_since: None,
+        }
     }
 
     /// Asks nothing before this turns true, and only looks whether the container lives: a service cannot be ready
@@ -112,11 +137,11 @@ impl<'a> Wait<'a> {
 
     /// Until the service answers, or it is certain that it will not.
     pub async fn until_ready(mut self, service: Option<&Service>) -> Result<Readiness, Box<Trouble>> {
-        let detail = self.look().await?;
-        if let Some(done) = finished_well(&detail) {
-            return Ok(done);
-        }
-        self.judge_death(&detail)?;
+        self.may_end = may_end(service);
+        let detail = match self.until_running().await? {
+            Ok(detail) => detail,
+            Err(done) => return Ok(done),
+        };
         let method = method(self.engine, service, &detail);
         self.waited_for = match &method {
             Method::Protocol(probe) => probe.describe(),
@@ -125,10 +150,31 @@ impl<'a> Wait<'a> {
         };
         self.until_released().await?;
         match method {
-            Method::Protocol(probe) => self.by_protocol(probe).await,
+            Method::Protocol(probe) => self.by_protocol(probe, service).await,
             Method::Check(check) => self.by_check(&check).await,
             Method::Watch => self.by_watch().await,
         }
+    }
+
+    /// Until its process runs: between two runs a container has no address that could be asked.
+    async fn until_running(&mut self) -> Result<Result<Detail, Readiness>, Box<Trouble>> {
+        loop {
+            let detail = self.look().await?;
+            if let Some(done) = self.finished_well(&detail) {
+                return Ok(Err(done));
+            }
+            self.judge_death(&detail)?;
+            if is_alive(&detail) {
+                return Ok(Ok(detail));
+            }
+            self.pause(CHECK_PAUSE.0).await?;
+        }
+    }
+
+    /// The container was there before this run: what it has proved so far counts.
+    pub fn runs_already(mut self, runs_already: bool) -> Self {
+        self.runs_already = runs_already;
+        self
     }
 
     async fn until_released(&mut self) -> Result<(), Box<Trouble>> {
@@ -162,7 +208,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    async fn by_protocol(mut self, probe: Probe) -> Result<Readiness, Box<Trouble>> {
+    async fn by_protocol(mut self, mut probe: Probe, service: Option<&Service>) -> Result<Readiness, Box<Trouble>> {
         let mut looked = Instant::now();
         let mut refused_since: Option<Instant> = None;
         loop {
@@ -191,7 +237,9 @@ impl<'a> Wait<'a> {
             }
             if self.pause(pause).await? || looked.elapsed() > LOOK_PAUSE {
                 looked = Instant::now();
-                self.check_alive().await?;
+                let detail = self.check_alive().await?;
+                // a container that was started again may have another address
+                probe = service.and_then(|s| self::probe(self.engine, s, &detail)).unwrap_or(probe);
             }
         }
     }
@@ -201,7 +249,8 @@ impl<'a> Wait<'a> {
         let limit = check.timeout.unwrap_or(Duration::from_secs(30));
         let mut pause = check.start_interval.unwrap_or(CHECK_PAUSE.0);
         loop {
-            match self.engine.exec(self.name, &command, limit).await {
+            let checked = tokio::time::timeout_at(self.last_moment(), self.engine.exec(self.name, &command, limit));
+            match checked.await.unwrap_or(Ok(None)) {
                 Ok(Some(ended)) if ended.code == 0 => {
                     return Ok(Readiness { how: "health check passed".to_owned(), version: None });
                 }
@@ -210,7 +259,11 @@ impl<'a> Wait<'a> {
                 Err(error) => self.remember(error.message()),
             }
             self.pause(pause).await?;
-            let detail = self.check_alive().await?;
+            let detail = self.look().await?;
+            if let Some(done) = self.finished_well(&detail) {
+                return Ok(done);
+            }
+            self.judge_death(&detail)?;
             if detail.health.as_deref() == Some("healthy") {
                 return Ok(Readiness { how: "healthy (engine)".to_owned(), version: None });
             }
@@ -220,18 +273,27 @@ impl<'a> Wait<'a> {
         }
     }
 
+    /// A service that nobody can ask is watched until it has run for a while in one go.
     async fn by_watch(mut self) -> Result<Readiness, Box<Trouble>> {
-        let until = Instant::now() + WATCH;
-        while Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            self.pause(left.min(LOOK_PAUSE)).await?;
-            let detail = self.look().await?;
-            if let Some(done) = finished_well(&detail) {
+        let mut run = self.look().await?;
+        if self.runs_already && run.restarts == 0 && is_alive(&run) {
+            return Ok(Readiness { how: "runs (it has no check)".to_owned(), version: None });
+        }
+        let mut crashes = i64::from(!is_alive(&run));
+        let mut since = Instant::now();
+        while since.elapsed() < WATCH {
+            self.pause(WATCH_PAUSE).await?;
+            let now = self.look().await?;
+            if let Some(done) = self.finished_well(&now) {
                 return Ok(done);
             }
-            self.judge_death(&detail)?;
-            if detail.restarts > self.restarts.unwrap_or_default() {
-                return Err(self.trouble(Cause::CrashLoop, detail));
+            self.judge_death(&now)?;
+            if !is_alive(&now) || now.started_at != run.started_at {
+                crashes += i64::from(now.started_at != run.started_at);
+                if crashes >= CRASHES {
+                    return Err(self.trouble(Cause::CrashLoop, now));
+                }
+                (run, since) = (now, Instant::now());
             }
         }
         Ok(Readiness { how: format!("ran for {} s (it has no check)", WATCH.as_secs()), version: None })
@@ -249,8 +311,13 @@ impl<'a> Wait<'a> {
         if Instant::now() < self.deadline {
             return Ok(woken);
         }
-        let detail = self.engine.inspect(self.name).await.unwrap_or_default();
-        Err(self.trouble(Cause::TimedOut, detail))
+        let detail = tokio::time::timeout_at(self.last_moment(), self.engine.inspect(self.name)).await;
+        Err(self.trouble(Cause::TimedOut, detail.ok().and_then(Result::ok).unwrap_or_default()))
+    }
+
+    /// When even an engine that says nothing is no longer waited for.
+    fn last_moment(&self) -> tokio::time::Instant {
+        (self.deadline.max(Instant::now()) + ENGINE_GRACE).into()
     }
 
     /// The container's state; an error when it is dead for good.
@@ -260,25 +327,41 @@ impl<'a> Wait<'a> {
         Ok(detail)
     }
 
-    /// A container that ended comes back only if the engine restarts it, and not too often.
+    /// A container that ended comes back only if the engine restarts it, at once and not too often.
     fn judge_death(&mut self, detail: &Detail) -> Result<(), Box<Trouble>> {
         let before = *self.restarts.get_or_insert(detail.restarts);
-        // the engine calls a container running also while it waits to start it again
-        let alive = detail.running && !detail.restarting;
+        let alive = is_alive(detail);
         let cannot_run = matches!(detail.exit_code, 125..=127);
         if !alive && (!detail.restart_always || cannot_run) {
             return Err(self.trouble(Cause::Exited, detail.clone()));
         }
-        if detail.restarts - before >= self.crashes {
+        // one that crashed often before this wait is restarted ever more rarely
+        let crashes = if detail.restarting { detail.restarts } else { detail.restarts - before };
+        if crashes >= self.crashes {
             return Err(self.trouble(Cause::CrashLoop, detail.clone()));
         }
+        if alive || detail.restarting {
+            self.dead_since = None;
+        } else if self.dead_since.get_or_insert_with(Instant::now).elapsed() > REVIVAL {
+            return Err(self.trouble(Cause::Exited, detail.clone()));
+        }
         Ok(())
+    }
+
+    /// A container that is not restarted and ended with 0 has done its work, unless it was meant to serve.
+    fn finished_well(&self, detail: &Detail) -> Option<Readiness> {
+        let finished = detail.state == "exited" && detail.exit_code == 0 && self.may_end;
+        finished.then(|| Readiness { how: "ended with 0".to_owned(), version: None })
     }
 
     /// One inspection. An engine that does not answer now may answer later, until the time is over.
     async fn look(&mut self) -> Result<Detail, Box<Trouble>> {
         loop {
-            match self.engine.inspect(self.name).await {
+            let Ok(looked) = tokio::time::timeout_at(self.last_moment(), self.engine.inspect(self.name)).await else {
+                self.remember("the engine does not answer".to_owned());
+                return Err(self.trouble(Cause::TimedOut, Detail::default()));
+            };
+            match looked {
                 Ok(detail) => return Ok(detail),
                 Err(Error::Refused { status: 404, .. }) => return Err(self.trouble(Cause::Gone, Detail::default())),
                 Err(error) if Instant::now() >= self.deadline => {
@@ -308,10 +391,18 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// A container that is not restarted and ended with 0 has done its work.
-fn finished_well(detail: &Detail) -> Option<Readiness> {
-    let finished = detail.state == "exited" && detail.exit_code == 0 && !detail.restart_always;
-    finished.then(|| Readiness { how: "ended with 0".to_owned(), version: None })
+/// True for a service that may be a job: nothing asks it anything, and the engine does not restart it when it ends.
+fn may_end(service: Option<&Service>) -> bool {
+    service.is_none_or(|s| {
+        s.extension.ready.is_none()
+            && s.healthcheck.is_none()
+            && matches!(s.restart, Restart::No | Restart::OnFailure(_))
+    })
+}
+
+/// The engine calls a container running also while it waits to start it again.
+fn is_alive(detail: &Detail) -> bool {
+    detail.running && !detail.restarting
 }
 
 /// Returns when the container died.

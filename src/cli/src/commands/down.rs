@@ -35,7 +35,7 @@ pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
     }
     let applied = take_down(context, &engine, &name, &plan).await;
     context.screen.finish();
-    report(context, &name, &plan, &applied)
+    report(context, &name, &applied)
 }
 
 /// Carries a plan of `down` out.
@@ -68,12 +68,17 @@ pub async fn project_name(context: &Context) -> Result<String, Failure> {
     }
 }
 
-fn report(context: &Context, name: &str, plan: &plan::Plan, applied: &Applied) -> Result<u8, Failure> {
+fn report(context: &Context, name: &str, applied: &Applied) -> Result<u8, Failure> {
     for killed in &applied.killed {
         context.note(&format!("killed: {killed} did not stop within its grace period; `init: true`, `exec` in its entrypoint or another `stop_signal` help"));
     }
     for (network, users) in &applied.kept {
-        context.note(&format!("kept: network {network} is still used by {}", users.join(", ")));
+        let commands: Vec<_> = users.iter().map(|user| format!("docker network disconnect {network} {user}")).collect();
+        context.note(&format!(
+            "to be rid of network {network}: {} && {}",
+            commands.join(" && "),
+            context.pasteable(&["down"])
+        ));
     }
     if applied.interrupted {
         return Err(Failure::new(Exit::Interrupted, 1, "interrupted; what was stopped stays stopped")
@@ -89,13 +94,16 @@ fn report(context: &Context, name: &str, plan: &plan::Plan, applied: &Applied) -
             .hint(format!("try again: {}", context.pasteable(&["down"]))));
     }
     if context.json() {
-        let removed: Vec<_> = plan
-            .steps
+        let removed: Vec<_> =
+            applied.removed.iter().map(|(kind, name)| serde_json::json!({ "kind": kind, "name": name })).collect();
+        let kept: Vec<_> = applied
+            .kept
             .iter()
-            .filter(|s| s.action.to_string().contains("remove") || s.action.is_destructive())
-            .map(|s| s.action.to_string())
+            .map(|(name, users)| serde_json::json!({ "kind": "network", "name": name, "used_by": users }))
             .collect();
-        context.print_json(&serde_json::json!({ "schema_version": 1, "project": name, "removed": removed, "killed": applied.killed, "kept": applied.kept.iter().map(|k| &k.0).collect::<Vec<_>>() }));
+        context.print_json(&serde_json::json!({
+            "schema_version": 1, "project": name, "removed": removed, "killed": applied.killed, "kept": kept,
+        }));
     }
     Ok(0)
 }

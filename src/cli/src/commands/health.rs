@@ -1,9 +1,10 @@
 //! `banyan health`: every service is asked in its own protocol.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use compose::observed::{Container, LABEL_SOURCE, LABEL_VERSION, State};
+use compose::plan;
 use compose::project::{Project, Service};
 use engine::Engine;
 use engine::wait::ask;
@@ -18,6 +19,9 @@ use crate::report::table::{Cell, Table};
 
 /// The longest that a service may take to answer.
 const LIMIT: Duration = Duration::from_secs(3);
+
+/// The shortest time between two rounds.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What one service answered.
 struct Checkup {
@@ -53,12 +57,17 @@ async fn watch(context: &Context, args: &HealthArgs, engine: &Engine, project: &
     let mut before: BTreeMap<String, bool> = BTreeMap::new();
     loop {
         let checkups = check_all(engine, project, &args.services).await?;
+        let mut checkups = checkups;
+        // an optional service that is not there is no news
+        checkups.retain(|c| c.required || c.state != "absent" || before.contains_key(&c.service));
         for c in &checkups {
             if before.insert(c.service.clone(), c.healthy) == Some(c.healthy) {
                 continue;
             }
             if context.json() {
-                context.print(&c.json().to_string());
+                let mut line = c.json();
+                line["at_ms"] = milliseconds_now().into();
+                context.print(&line.to_string());
             } else {
                 let (tone, word) = if c.healthy { (Tone::Ok, "healthy") } else { (Tone::Fail, "unhealthy") };
                 let style = context.style;
@@ -66,10 +75,15 @@ async fn watch(context: &Context, args: &HealthArgs, engine: &Engine, project: &
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(args.interval) => {}
+            () = tokio::time::sleep(args.interval.max(SHORTEST)) => {}
             () = context.cancel.cancelled() => return Ok(Exit::Interrupted as u8),
         }
     }
+}
+
+fn milliseconds_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn check_all(engine: &Engine, project: &Project, named: &[String]) -> Result<Vec<Checkup>, Failure> {
@@ -114,6 +128,11 @@ async fn check(
         checkup.answer = "there is no container".to_owned();
         return checkup;
     };
+    if plan::is_done_job(project, service, container) {
+        checkup.healthy = true;
+        checkup.answer = "ended with 0".to_owned();
+        return checkup;
+    }
     if container.state != State::Running {
         checkup.answer = container.status.clone();
         return checkup;

@@ -1,3 +1,5 @@
+//! Our hashes against those that Compose gives the same files.
+
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use down::down;
 pub use ports::{Clash, Wanted, clashes, wanted_ports};
-pub use up::{Refusal, Up, included, up};
+pub use up::{Refusal, Up, included, is_done_job, up};
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq)]

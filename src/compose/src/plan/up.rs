@@ -403,7 +403,7 @@ fn verdict(work: &Work<'_>, service: &Service, current: Option<&Container>, imag
 ///
 /// It is a job when another service waits for its end, or when nothing says that it should go on running. A server
 /// that was stopped in good order ended with 0 as well, and that one is started again.
-fn is_done_job(project: &Project, service: &Service, container: &Container) -> bool {
+pub fn is_done_job(project: &Project, service: &Service, container: &Container) -> bool {
     use crate::project::Restart;
     let wanted = |condition: Condition| {
         project.services.values().any(|s| s.depends_on.get(&service.name).is_some_and(|e| e.condition == condition))

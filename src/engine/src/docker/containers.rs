@@ -107,6 +107,12 @@ impl Engine {
 
     /// Stops a container with its own signal and grace period; the result is true when it had to be killed.
     pub async fn stop_container(&self, name: &str) -> Result<bool, Error> {
+        // its exit code would be the one of a death that has nothing to do with this stop
+        match self.inspect(name).await {
+            Ok(detail) if !detail.running && !detail.restarting => return Ok(false),
+            Err(e) if e.is_not_found() => return Ok(false),
+            _ => {}
+        }
         let stopped = self.docker.stop_container(name, None::<StopContainerOptions>).await;
         match stopped.map_err(doing(|| format!("stop container {name}"))) {
             Err(e) if e.is_not_found() => return Ok(false),

@@ -127,7 +127,16 @@ async fn carry_out(
     if context.global.verbose && !plan.changes_nothing() {
         context.note(&plan.to_string());
     }
-    Ok(apply(engine, project, &plan, &context.journal, &context.limits(args.wait_timeout), &context.cancel).await)
+    let limits = context.limits(args.wait_timeout);
+    let applied = apply(engine, project, &plan, &context.journal, &limits, &context.cancel).await;
+    if !applied.was_overtaken(&plan) || applied.interrupted {
+        return Ok(applied);
+    }
+    context.note("note: containers changed while this run was at work; looking again");
+    let observed = engine.observe(&project.name).await?;
+    let plan = plan::up(project, &observed, &wish(args, services, images))
+        .map_err(|refusals| trouble::refused(context, &refusals))?;
+    Ok(apply(engine, project, &plan, &context.journal, &limits, &context.cancel).await)
 }
 
 fn wish(args: &UpArgs, services: &[String], images: &Images) -> Up {
