@@ -135,6 +135,23 @@ impl Context {
         setup::command_line(&self.executable, on_path, &words)
     }
 
+    /// This very command with something added, as it can be pasted; an option with a value replaces the one given.
+    pub fn again(&self, more: &[&str]) -> String {
+        let replaced = more.first().filter(|_| more.len() == 2).copied().unwrap_or("--no-such-option");
+        let mut words: Vec<String> = Vec::new();
+        let mut given = std::env::args().skip(1);
+        while let Some(word) = given.next() {
+            if word == replaced {
+                given.next();
+            } else if !word.starts_with(&format!("{replaced}=")) && !more.contains(&word.as_str()) {
+                words.push(word);
+            }
+        }
+        let on_path = setup::on_path(&self.executable, self.env.get("PATH").map(|p| p.as_ref()));
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        setup::command_line(&self.executable, on_path, &words)
+    }
+
     /// True when data is wanted as JSON.
     pub fn json(&self) -> bool {
         self.global.output == Output::Json
@@ -222,7 +239,7 @@ impl Context {
         let file = self.global.file.first().map(|f| self.folder.join(f));
         let manifest = || self.folder.ancestors().map(|d| d.join("banyan.yaml")).find(|p| p.is_file());
         let folder = file.or_else(manifest).and_then(|f| f.parent().map(Path::to_path_buf));
-        folder.and_then(|f| std::path::absolute(f).ok()).unwrap_or_else(|| self.folder.clone())
+        folder.map_or_else(|| self.folder.clone(), |f| crate::project::clean(&f))
     }
 
     /// The folder in which the command was typed.

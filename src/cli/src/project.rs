@@ -1,7 +1,7 @@
 //! Which project: the files named, the nearest banyan.yaml, or the stack inside the executable.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use compose::project::Project;
 use compose::{Problem, Sources};
@@ -88,7 +88,7 @@ impl Chooser<'_> {
 
     /// `--file`, or else `COMPOSE_FILE`.
     fn named_files(&self) -> Option<(Vec<PathBuf>, String)> {
-        let absolute = |p: &Path| std::path::absolute(self.folder.join(p)).unwrap_or_else(|_| p.to_path_buf());
+        let absolute = |p: &Path| clean(&self.folder.join(p));
         if !self.global.file.is_empty() {
             let files: Vec<_> = self.global.file.iter().map(|p| absolute(p)).collect();
             return Some((files.clone(), format!("{} (--file)", list(&files))));
@@ -144,7 +144,7 @@ impl Chooser<'_> {
     }
 
     fn sources(&self, files: Vec<PathBuf>, working_dir: PathBuf) -> Sources {
-        let absolute = |p: &PathBuf| std::path::absolute(self.folder.join(p)).unwrap_or_else(|_| p.clone());
+        let absolute = |p: &PathBuf| clean(&self.folder.join(p));
         Sources {
             files,
             working_dir,
@@ -230,10 +230,10 @@ fn manifest_files(manifest: &Path) -> Result<Vec<PathBuf>, Failure> {
         Failure::problems(&[problem])
     })?;
     let root = manifest.parent().unwrap_or(Path::new("/"));
-    let mut files: Vec<PathBuf> = parsed.compose.iter().map(|f| root.join(f)).collect();
+    let mut files: Vec<PathBuf> = parsed.compose.iter().map(|f| clean(&root.join(f))).collect();
     let mut problems = Vec::new();
     for (name, folder) in &parsed.services {
-        let file = root.join(folder).join("compose.yaml");
+        let file = clean(&root.join(folder).join("compose.yaml"));
         if file.is_file() {
             files.push(file);
         } else {
@@ -349,4 +349,17 @@ fn isolated(first: &Project, second: &Project) -> Result<(), Failure> {
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::problems(&problems)) }
+}
+
+/// The path without `.` and `..`, as Compose writes it into its labels; the disk is not asked, so links stay links.
+pub fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(cleaned.pop()),
+            other => cleaned.push(other),
+        }
+    }
+    cleaned
 }

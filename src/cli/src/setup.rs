@@ -146,9 +146,10 @@ mod tests {
 
     #[test]
     fn the_hint_can_be_pasted() {
-        assert_eq!(hint(Path::new("/opt/banyan"), true), "banyan up --setup");
-        assert_eq!(hint(Path::new("/opt/banyan"), false), "/opt/banyan up --setup");
-        assert_eq!(hint(Path::new("/it's mine/banyan"), false), r"'/it'\''s mine/banyan' up --setup");
+        let hint = |exe: &str, on_path| command_line(Path::new(exe), on_path, &["up", "--setup"]);
+        assert_eq!(hint("/opt/banyan", true), "banyan up --setup");
+        assert_eq!(hint("/opt/banyan", false), "/opt/banyan up --setup");
+        assert_eq!(hint("/it's mine/banyan", false), r"'/it'\''s mine/banyan' up --setup");
     }
 
     #[test]

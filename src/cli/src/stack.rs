@@ -15,18 +15,18 @@ const README: &str = include_str!("../../../compose/README.md");
 
 /// A recipe's files, by their path in `compose/images/<recipe>`.
 macro_rules! recipe {
-    ($name:literal: $($path:literal),+ $(,)?) => {
-        Recipe::embedded($name, &[$(($path, include_bytes!(concat!("../../../compose/images/", $name, "/", $path)))),+])
+    ($name:literal for $image:literal: $($path:literal),+ $(,)?) => {
+        Recipe::embedded($name, $image, &[$(($path, include_bytes!(concat!("../../../compose/images/", $name, "/", $path)))),+])
     };
 }
 
 /// Every recipe; a test compares the list with the folder.
 pub fn recipes() -> Vec<Recipe> {
     vec![
-        recipe!("devbox": "Dockerfile", "requirements.txt"),
-        recipe!("postgres": "Dockerfile", "docker-entrypoint.sh", "requirements.txt"),
-        recipe!("rabbitmq": "Dockerfile", "conf.d/10-defaults.conf", "docker-entrypoint.sh", "enabled_plugins"),
-        recipe!("redis": "Dockerfile", "docker-entrypoint.sh"),
+        recipe!("devbox" for "": "Dockerfile", "requirements.txt"),
+        recipe!("postgres" for "postgres:16": "Dockerfile", "docker-entrypoint.sh", "requirements.txt"),
+        recipe!("rabbitmq" for "rabbitmq:3": "Dockerfile", "conf.d/10-defaults.conf", "docker-entrypoint.sh", "enabled_plugins"),
+        recipe!("redis" for "redis:7": "Dockerfile", "docker-entrypoint.sh"),
     ]
 }
 

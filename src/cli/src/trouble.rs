@@ -16,8 +16,17 @@ use crate::failure::{Exit, Failure};
 
 /// Why nothing at all was done.
 pub fn refused(context: &Context, refusals: &[Refusal]) -> Failure {
-    let first = &refusals[0];
-    let failure = match first {
+    let mut told = refusals.iter().map(|refusal| refusal_told(context, refusal));
+    let mut first = told.next().expect("a plan is refused for a reason");
+    for other in told {
+        first = first.details([format!("also: {}", other.message)]);
+        first = first.details(other.details.into_iter().map(|line| format!("  {line}")));
+    }
+    first
+}
+
+fn refusal_told(context: &Context, refusal: &Refusal) -> Failure {
+    match refusal {
         Refusal::OtherOrigin { origin } => Failure::new(
             Exit::Conflict,
             4,
@@ -26,41 +35,41 @@ pub fn refused(context: &Context, refusals: &[Refusal]) -> Failure {
         .hint(format!(
             "take that one down first: {}\nor bring this one up beside it: {}",
             context.pasteable(&["down"]),
-            context.pasteable(&["--instance", "NAME", "up"])
+            context.pasteable(&["--instance", "second", "up"])
         )),
         Refusal::NameTaken { service, name, project } => {
             let whose = project.as_ref().map_or("no project".to_owned(), |p| format!("project {p}"));
-            Failure::new(
-                Exit::Conflict,
-                2,
-                format!("service `{service}` needs the container name {name}, which is taken"),
+            let message = format!("service `{service}` needs the container name {name}, which is taken");
+            Failure::new(Exit::Conflict, 2, message).details([format!("held by: a container of {whose}")]).hint(
+                format!(
+                    "remove it: docker rm -f {name}\nor bring this project up under other names: {}",
+                    context.pasteable(&["--instance", "second", "up"])
+                ),
             )
-            .details([format!("held by: a container of {whose}")])
-            .hint(format!(
-                "remove it: docker rm -f {name}\nor bring this project up under other names: {}",
-                context.pasteable(&["--instance", "NAME", "up"])
-            ))
         }
-        Refusal::VolumeMismatch { service, volume, has, wants } => Failure::new(
-            Exit::Refused,
-            1,
-            format!("volume {volume} was made by another server than `{service}` would be now; nothing was changed"),
-        )
-        .details([
-            format!("data made by: {} ({})", has.1, has.0),
-            format!("would be opened by: {} ({})", wants.1, wants.0),
-        ])
-        .hint(conversion(context, service, volume)),
-    };
-    let more = refusals.iter().skip(1).map(|r| format!("also: {r:?}"));
-    failure.details(more.collect::<Vec<_>>())
+        Refusal::VolumeMismatch { service, volume, has, wants } => {
+            let message = format!(
+                "volume {volume} was made by another server than `{service}` would be now; nothing was changed"
+            );
+            Failure::new(Exit::Refused, 1, message)
+                .details([
+                    format!("data made by: {} ({})", has.1, has.0),
+                    format!("would be opened by: {} ({})", wants.1, wants.0),
+                ])
+                .hint(conversion(context, service, volume))
+        }
+    }
 }
 
 fn conversion(context: &Context, service: &str, volume: &str) -> String {
     let reset = context.pasteable(&["reset", service]);
     if service == "postgres" {
+        let up = context.pasteable(&["up", "postgres"]);
         return format!(
-            "to convert: start the old image again (POSTGRES_IMAGE=…), `docker exec … pg_dumpall -U actor_user > all.sql`, then {reset}, then load the file with psql\nto start empty: {reset}"
+            "to convert, run the image that made it and dump: POSTGRES_IMAGE=IMAGE {up}\n\
+             docker exec CONTAINER pg_dumpall -U actor_user > all.sql\n\
+             then start empty and load: {reset} --yes && docker exec -i CONTAINER psql -U actor_user postgres < all.sql\n\
+             or only start empty: {reset}"
         );
     }
     format!(
@@ -99,7 +108,7 @@ pub fn images(context: &Context, unavailable: &[Unavailable]) -> Failure {
 fn image_hint(context: &Context, reason: &SupplyError, reference: &str) -> Option<String> {
     Some(match reason {
         SupplyError::Recipe { recipe: RecipeError::NoTool { .. }, .. } => {
-            format!("install what the recipes need and go on: {}", context.pasteable(&["up", "--setup"]))
+            format!("install what the recipes need and go on: {}", context.again(&["--setup"]))
         }
         SupplyError::Recipe { recipe: RecipeError::UnsupportedHost { .. }, .. } => {
             format!(
@@ -229,7 +238,7 @@ fn waited(service: &str, trouble: &Trouble, log: &[String], context: &Context) -
         failure.hint = Some(format!(
             "see its whole log: {}\nor wait longer: {}",
             context.pasteable(&["logs", service]),
-            context.pasteable(&["up", "--wait-timeout", "10m"])
+            context.again(&["--wait-timeout", "10m"])
         ));
     }
     failure

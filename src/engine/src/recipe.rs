@@ -37,6 +37,8 @@ const CERTIFICATES: &str = "host-ca.crt";
 pub struct Recipe {
     /// `postgres`
     pub name: String,
+    /// Published images that it can stand in for: `postgres:16` means that and all that goes on with `.` or `-`.
+    pub stands_in_for: String,
     /// Path in the build context, content, permissions.
     pub files: Vec<(String, Bytes, u32)>,
 }
@@ -112,11 +114,19 @@ pub enum RecipeError {
 
 impl Recipe {
     /// Out of files embedded in the executable: path, content. Scripts (`.sh`) may be executed.
-    pub fn embedded(name: &str, files: &[(&str, &'static [u8])]) -> Self {
+    pub fn embedded(name: &str, stands_in_for: &str, files: &[(&str, &'static [u8])]) -> Self {
         let mode = |path: &str| if path.ends_with(".sh") { 0o755 } else { 0o644 };
         let file =
             |(path, content): &(&str, &'static [u8])| ((*path).to_owned(), Bytes::from_static(content), mode(path));
-        Self { name: name.to_owned(), files: files.iter().map(file).collect() }
+        let (name, stands_in_for) = (name.to_owned(), stands_in_for.to_owned());
+        Self { name, stands_in_for, files: files.iter().map(file).collect() }
+    }
+
+    /// True when an image of this name may be replaced by the recipe's, because it is the same server and version.
+    pub fn replaces(&self, reference: &str) -> bool {
+        let short = reference.strip_prefix("docker.io/library/").unwrap_or(reference);
+        let rest = short.strip_prefix(&self.stands_in_for).filter(|_| !self.stands_in_for.is_empty());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
     }
 
     /// The images of this recipe, whatever their version.
@@ -191,7 +201,7 @@ mod tests {
 
     fn redis() -> (Recipe, Base) {
         let files: [(&str, &[u8]); 2] = [("Dockerfile", b"ARG BASE\n"), ("docker-entrypoint.sh", b"#!/bin/sh\n")];
-        (Recipe::embedded("redis", &files), Base::from_os_release("ID=debian\n").unwrap())
+        (Recipe::embedded("redis", "redis:7", &files), Base::from_os_release("ID=debian\n").unwrap())
     }
 
     #[test]

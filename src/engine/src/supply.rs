@@ -100,7 +100,8 @@ impl Supply<'_> {
         if let Some(image) = here.filter(|_| !asked || is_ours) {
             return Origin::Here(chosen(&service.image, image));
         }
-        let known = recipe.filter(|name| self.recipes.iter().any(|r| r.name == *name)).map(str::to_owned);
+        let fits = |r: &Recipe| Some(r.name.as_str()) == recipe && (is_ours || r.replaces(&service.image));
+        let known = self.recipes.iter().find(|r| fits(r)).map(|r| r.name.clone());
         let built = known.as_deref().and_then(|name| self.built(observed, name));
         match (known, built) {
             (_, Some(built)) if !asked || is_ours => Origin::Here(built),

@@ -1,15 +1,16 @@
 //! `banyan init`: the stack's files in the user's folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::args::InitArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::project::clean;
 use crate::{setup, stack};
 
 /// Writes all files, or none when the project's own are there already; a README.md or .env of the user's stays.
 pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
-    let folder = tidy(&context.folder().join(&args.folder));
+    let folder = clean(&context.folder().join(&args.folder));
     let (mut written, mut kept) = (Vec::new(), Vec::new());
     let files: Vec<_> =
         stack::init_files().into_iter().map(|(name, text, may_stay)| (folder.join(name), text, may_stay)).collect();
@@ -53,9 +54,4 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
     };
     context.print(&format!("{text}change them, then: {go}"));
     Ok(0)
-}
-
-/// The path without `.` parts.
-fn tidy(path: &Path) -> PathBuf {
-    path.components().filter(|c| !matches!(c, std::path::Component::CurDir)).collect()
 }

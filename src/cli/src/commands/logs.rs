@@ -46,7 +46,7 @@ pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
         .filter(|c| args.services.is_empty() || args.services.iter().any(|s| s == c.service()))
         .cloned()
         .collect();
-    let since = args.since.map(|ago| seconds_before_now(ago));
+    let since = args.since.map(seconds_before_now);
     let width = chosen.iter().map(|c| c.service().len()).max().unwrap_or(0);
     let show = |line: &Line| print(context, &args, width, line);
 

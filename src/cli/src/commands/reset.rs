@@ -46,7 +46,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     let applied = take_down(context, &engine, &name, &plan).await;
     if applied.interrupted || context.cancel.is_cancelled() {
         return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset")
-            .hint(format!("finish it: {}", context.pasteable(&["reset", "--yes"]))));
+            .hint(format!("finish it: {}", context.again(&["--yes"]))));
     }
     check_gone(context, &engine, &name, &volumes).await?;
     let outcome = prepared.bring_up(context, &up, &engine).await?;
@@ -83,7 +83,7 @@ fn confirm(context: &Context, args: &ResetArgs, listing: &str) -> Result<(), Fai
             2,
             "a reset deletes data and there is no terminal to ask on; nothing was changed",
         )
-        .hint(format!("say yes on the command line: {}", context.pasteable(&["reset", "--yes"])))),
+        .hint(format!("say yes on the command line: {}", context.again(&["--yes"])))),
     }
 }
 
@@ -100,7 +100,7 @@ async fn check_gone(context: &Context, engine: &Engine, project: &str, volumes: 
     if left.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Exit::Partial, 2, "some volumes are still there; nothing was brought up").details(left).hint(
-        format!("see what uses them: docker ps -a --filter volume=NAME\nthen: {}", context.pasteable(&["reset"])),
-    ))
+    Err(Failure::new(Exit::Partial, 2, "some volumes are still there; nothing was brought up")
+        .details(left)
+        .hint(format!("see what uses them: docker ps -a --filter volume=NAME\nthen: {}", context.again(&[]))))
 }

@@ -55,7 +55,11 @@ async fn finish(
         (images::SOURCE, "recipe".to_owned()),
     ];
     let dockerfile = Bytes::from(format!("FROM {draft}\n"));
-    let only = Recipe { name: recipe.name.clone(), files: vec![("Dockerfile".to_owned(), dockerfile, 0o644)] };
+    let only = Recipe {
+        name: recipe.name.clone(),
+        stands_in_for: String::new(),
+        files: vec![("Dockerfile".to_owned(), dockerfile, 0o644)],
+    };
     let tag = recipe.tag(&version, &host.base);
     let build = Build {
         name: recipe.repository(),

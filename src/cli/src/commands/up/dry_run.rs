@@ -59,7 +59,7 @@ async fn foresee(
     for service in services.iter().filter_map(|s| project.services.get(s)) {
         let origin = supply.origin(observed, service);
         let (here, fetch) = match origin {
-            Origin::Here(chosen) => (Some(chosen), None),
+            Origin::Here(chosen) => (supply.with_version(chosen).await, None),
             Origin::Executable => {
                 (supply.platform_image(observed).await, Some(format!("make {} from this executable", service.image)))
             }

@@ -171,7 +171,7 @@ fn refuse_exposed_defaults(project: &Project) -> Result<(), Failure> {
 fn interrupted(context: &Context) -> Failure {
     Failure::new(Exit::Interrupted, 1, "interrupted; what was started goes on running").hint(format!(
         "go on: {}\nor take it down: {}",
-        context.pasteable(&["up"]),
+        context.again(&[]),
         context.pasteable(&["down"])
     ))
 }

@@ -67,7 +67,7 @@ impl Outcome {
                 2,
                 format!("optional services cannot be had (--strict): {}", self.optional.given_up.join(", ")),
             )
-            .hint(format!("try again: {}", context.pasteable(&["up", "--strict", "--pull"]))));
+            .hint(format!("try again: {}", context.again(&["--pull"]))));
         }
         match trouble::start(context, &self.project, &self.optional.applied) {
             Some(failure) if args.strict => Err(failure),
