@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub struct Context {
     /// Set by the first Ctrl-C.
     pub cancel: CancellationToken,
     folder: PathBuf,
+    asking: Arc<AtomicBool>,
     unwritten: OnceLock<String>,
 }
 
@@ -67,6 +69,7 @@ impl Context {
             executable,
             cancel: CancellationToken::new(),
             folder,
+            asking: Arc::default(),
             unwritten: OnceLock::new(),
         })
     }
@@ -128,7 +131,7 @@ impl Context {
             ("--host", Vec::from_iter(self.global.host.clone())),
         ];
         let mut words: Vec<&str> = Vec::new();
-        for (option, values) in &options {
+        for (option, values) in options.iter().filter(|(option, _)| !args.contains(option)) {
             words.extend(values.iter().flat_map(|value| [*option, value.as_str()]));
         }
         words.extend(args);
@@ -203,21 +206,29 @@ impl Context {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return None;
         }
-        self.screen_aside(|| {
+        self.asking.store(true, Ordering::Relaxed);
+        let answer = self.screen_aside(|| {
             eprint!("{question} [y/N] ");
             let _ = std::io::stderr().flush();
             let mut answer = String::new();
             let _ = std::io::stdin().read_line(&mut answer);
             matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
-        })
+        });
+        self.asking.store(false, Ordering::Relaxed);
+        answer
     }
 
     /// The first Ctrl-C (or SIGTERM) asks the command to end well, which may take a while for one that changes
     /// something; the second one ends it at once.
     pub fn watch_signals(&self, changes_something: bool) {
-        let (cancel, screen) = (self.cancel.clone(), self.screen.clone());
+        let (cancel, screen, asking) = (self.cancel.clone(), self.screen.clone(), self.asking.clone());
         tokio::spawn(async move {
             interrupted().await;
+            // nothing is under way while a question is open
+            if asking.load(Ordering::Relaxed) {
+                eprintln!();
+                std::process::exit(Exit::Interrupted as i32);
+            }
             if changes_something {
                 screen.suspend(&mut || eprintln!("stopping; once more ends it at once"));
             }
