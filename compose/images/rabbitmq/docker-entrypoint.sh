@@ -34,13 +34,32 @@ esac
 
 [ "${1:-}" = rabbitmq-server ] || exec "$@"
 
+# As the official image does: a dotted host name asks for long node names.
+if [ -z "${RABBITMQ_USE_LONGNAME:-}" ] && [[ $HOSTNAME == *.* ]]; then
+    export RABBITMQ_USE_LONGNAME=true
+fi
+
+# See the Dockerfile: the other plugins come in only when asked for.
+more=/usr/lib/rabbitmq/more-plugins
+enabled=${RABBITMQ_ENABLED_PLUGINS_FILE:-/etc/rabbitmq/enabled_plugins}
+for plugin in $(tr -cs 'a-z0-9_' ' ' < "$enabled" 2>/dev/null || true); do
+    if compgen -G "$more/$plugin-[0-9]*" >/dev/null; then
+        export ERL_LIBS=$more${ERL_LIBS:+:$ERL_LIBS}
+        export RABBITMQ_PLUGINS_DIR=${RABBITMQ_PLUGINS_DIR:-$(echo /usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins)}:$more
+        break
+    fi
+done
+
 # On SIGTERM alone, the management plugin waits 5 s for a process that waits
 # for the plugin. Taking its statistics collector out first ends that; when it
 # is not there yet (or the node is not), SIGTERM does the rest as before.
 stop() {
     local node=${RABBITMQ_NODENAME:-rabbit} names=-sname
     [ "${RABBITMQ_USE_LONGNAME:-}" != true ] || names=-name
-    case $node in *@*) ;; *) node=$node@$(hostname -s) ;; esac
+    case $node in
+        *@*) ;;
+        *) if [ "$names" = -name ]; then node=$node@$HOSTNAME; else node=$node@${HOSTNAME%%.*}; fi ;;
+    esac
     timeout 3 "$erl_call" "$names" "$node" -c "$(cat "$cookie")" \
         -a 'gen_event delete_handler [rabbit_event, rabbit_mgmt_db_handler, []]' >/dev/null 2>&1 || true
     kill -TERM "$server" 2>/dev/null || true
