@@ -166,6 +166,18 @@ pub fn data_folder(env: &BTreeMap<String, String>, folder: &Path) -> Result<Path
     })
 }
 
+/// A file's text; a device without end is no compose file.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    const LIMIT: u64 = 16 << 20;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LIMIT + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LIMIT {
+        return Err(std::io::Error::other("larger than 16 MiB"));
+    }
+    Ok(text)
+}
+
 /// What is piped into standard input, when `-` is one of the files.
 fn piped(files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Failure> {
     let Some(path) = files.iter().find(|f| f.file_name().is_some_and(|n| n == "-")) else { return Ok(vec![]) };
@@ -178,7 +190,7 @@ fn piped(files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Failure> {
 fn load_with(sources: &Sources, files: &[(PathBuf, String)]) -> Result<Project, Failure> {
     let read = |path: &Path| match files.iter().find(|(p, _)| p == path) {
         Some((_, text)) => Ok(text.clone()),
-        None => std::fs::read_to_string(path),
+        None => read_bounded(path),
     };
     compose::load(sources, &read).map_err(|problems| Failure::problems(&problems))
 }
@@ -214,7 +226,7 @@ fn write(path: &Path, content: &str) -> Result<(), Failure> {
 
 /// The compose files that a manifest names, then those of its services.
 fn manifest_files(manifest: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let text = std::fs::read_to_string(manifest)
+    let text = read_bounded(manifest)
         .map_err(|e| Failure::new(Exit::Config, 3, format!("cannot read {}: {e}", manifest.display())))?;
     let parsed: Manifest = serde_yaml::from_str(&text).map_err(|e| {
         let place = e.location().map(|l| compose::problem::Place {

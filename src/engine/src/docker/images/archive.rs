@@ -65,6 +65,13 @@ impl Engine {
                 return Err(ArchiveError::NoSuchImage { reference: (*reference).to_owned() });
             }
         }
+        // a link is followed, so that it is not the link that is replaced
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if std::fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
+            let source = std::io::Error::other("it is no regular file");
+            return Err(ArchiveError::File { doing: "write", path: path.to_owned(), source });
+        }
+        let path = target.as_path();
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let part = Part(path.with_file_name(name));
