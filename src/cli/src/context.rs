@@ -37,6 +37,8 @@ pub struct Context {
     pub executable: PathBuf,
     /// Set by the first Ctrl-C.
     pub cancel: CancellationToken,
+    /// Set when nobody reads standard output any more: a stream ends then.
+    pub reader_gone: CancellationToken,
     folder: PathBuf,
     asking: Arc<AtomicBool>,
     unwritten: OnceLock<String>,
@@ -69,6 +71,7 @@ impl Context {
             executable,
             cancel: CancellationToken::new(),
             folder,
+            reader_gone: CancellationToken::new(),
             asking: Arc::default(),
             unwritten: OnceLock::new(),
         })
@@ -169,10 +172,10 @@ impl Context {
                 .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })?;
             out.flush()
         });
-        if let Some(Err(error)) =
-            written.filter(|w| w.as_ref().is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe))
-        {
-            let _ = self.unwritten.set(error.to_string());
+        match written {
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => self.reader_gone.cancel(),
+            Some(Err(error)) => drop(self.unwritten.set(error.to_string())),
+            _ => {}
         }
     }
 

@@ -77,6 +77,7 @@ async fn watch(context: &Context, args: &HealthArgs, engine: &Engine, project: &
         tokio::select! {
             () = tokio::time::sleep(args.interval.max(SHORTEST)) => {}
             () = context.cancel.cancelled() => return Ok(Exit::Interrupted as u8),
+            () = context.reader_gone.cancelled() => return Ok(0),
         }
     }
 }

@@ -61,6 +61,7 @@ pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
             tokio::select! {
                 line = lines.recv() => match line { Some(line) => show(&line), None => return Ok(0) },
                 () = context.cancel.cancelled() => return Ok(Exit::Interrupted as u8),
+                () = context.reader_gone.cancelled() => return Ok(0),
             }
         }
     }
