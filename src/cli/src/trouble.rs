@@ -42,7 +42,7 @@ fn refusal_told(context: &Context, refusal: &Refusal) -> Failure {
             let message = format!("service `{service}` needs the container name {name}, which is taken");
             Failure::new(Exit::Conflict, 2, message).details([format!("held by: a container of {whose}")]).hint(
                 format!(
-                    "remove it: docker rm -f {name}\nor bring this project up under other names: {}",
+                    "see what it is: docker ps -a --filter name={name}\nor bring this project up under other names: {}",
                     context.pasteable(&["--instance", "second", "up"])
                 ),
             )
