@@ -5,6 +5,8 @@
 //! - `faults`: kill, freeze, fill, take away: nothing is lost
 //! - `tidy`: the shape of the source tree
 
+#![allow(clippy::unwrap_used)]
+
 mod e2e;
 mod faults;
 mod support;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The executable under test.
@@ -51,8 +52,23 @@ impl Stage {
     pub fn new(name: &str) -> Self {
         let mut stage = Self::plain(name);
         stage.needs_engine = true;
-        if let Ok(host) = std::env::var("DOCKER_HOST") {
-            stage.env.insert("DOCKER_HOST".to_owned(), host);
+        // DOCKER_CONFIG: where `tests/run` puts Docker Compose when the machine has none
+        for name in ["DOCKER_HOST", "DOCKER_CONFIG"] {
+            if let Ok(value) = std::env::var(name) {
+                stage.env.insert(name.to_owned(), value);
+            }
+        }
+        stage
+    }
+
+    /// The same for the built-in stack. The images of the optional services are looked for where nobody answers, so
+    /// that every machine sees the same: hundreds of megabytes are not pulled, and no local copy is taken.
+    pub fn core(name: &str) -> Self {
+        let mut stage = Self::new(name);
+        for (variable, image) in
+            [("ELASTICSEARCH", "elasticsearch:8.11.0"), ("JAEGER", "jaeger:2.9.0"), ("GRAFANA", "grafana:11.5.0")]
+        {
+            stage.set(&format!("{variable}_IMAGE"), &format!("127.0.0.1:1/nobody/{image}"));
         }
         stage
     }
@@ -66,6 +82,11 @@ impl Stage {
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// The variables of every command.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
     }
 
     /// Writes a file of the folder.
@@ -148,7 +169,7 @@ impl Drop for Stage {
         if self.needs_engine {
             // whatever project carries the instance in its name, also after a failed test
             let line = format!(
-                "for c in $(docker ps -aq --filter name={0}); do docker rm -f $c; done; \
+                "for c in $(docker ps -aq --filter name={0}); do docker rm -fv $c; done; \
                  for n in $(docker network ls -q --filter name={0}); do docker network rm $n; done; \
                  for v in $(docker volume ls -q --filter name={0}); do docker volume rm $v; done",
                 self.instance
@@ -179,6 +200,18 @@ impl Run {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.stdout, self.stderr))
     }
+}
+
+/// Held by a test that loads the whole machine, such as one that boots the full stack: two of them at once are slower
+/// than one after the other, and late answers are no failures of banyan.
+pub fn heavy() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// True in `tests/run --long`.
+pub fn long() -> bool {
+    std::env::var_os("BANYAN_TEST_LONG").is_some()
 }
 
 /// Asks again every 20 ms until it is true; fails after `limit`.

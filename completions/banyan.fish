@@ -1,0 +1,352 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_banyan_global_optspecs
+    string join \n file= env-file= instance= output= progress= color= H/host= verbose q/quiet v f= h/help V/version
+end
+
+function __fish_banyan_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_banyan_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_banyan_using_subcommand
+    set -l cmd (__fish_banyan_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c banyan -n "__fish_banyan_needs_command" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_needs_command" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_needs_command" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_needs_command" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_needs_command" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_needs_command" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_needs_command" -s f -d 'Like --file (before the command: after `logs`, -f is --follow)' -r -F
+complete -c banyan -n "__fish_banyan_needs_command" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_needs_command" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_needs_command" -s v -d 'Like --verbose (before the command: after `down`, -v is --volumes)'
+complete -c banyan -n "__fish_banyan_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_needs_command" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "up" -d 'Bring the platform up, and wait until every service answers'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "down" -d 'Stop and remove the containers and the network; data stays unless -v'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "reset" -d 'Delete the data and bring the platform up anew'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "status" -d 'Show the services and what runs of them'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "health" -d 'Ask every service in its own protocol'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "logs" -d 'Show what the services write'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "images" -d 'Get, build, save and load images'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "init" -d 'Write the stack\'s files into this folder, to edit them'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "serve" -d 'Run a service of the platform (what its containers do)'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l wait-timeout -d 'The longest wait for one service' -r
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l profile -d 'Also the services of this profile; again for more, `*` for all' -r
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l platform-binary -d 'Linux executable of banyan for the platform\'s own image [default: this one]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand up" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l exit-code -d 'With --dry-run: exit with 20 when something would change'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l setup -d 'Install and start Docker first, if there is none (Debian, Ubuntu)'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l strict -d 'Fail when an optional service cannot be had'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l pull -d 'Ask the registry for newer images, and again for those that could not be had'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l force-recreate -d 'Recreate the containers even when nothing has changed'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l no-deps -d 'Leave out what the services depend on'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l no-wait -d 'Return when the containers are started, without waiting until they answer'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l timings -d 'Print how long each step took'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand up" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand down" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand down" -s v -l volumes -d 'Delete the volumes, and the data in them, too'
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand down" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand down" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand down" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l wait-timeout -d 'The longest wait for one service' -r
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -s y -l yes -d 'Do not ask'
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand status" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand status" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand status" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand status" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand status" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand status" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand status" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand status" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand status" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l interval -d 'Time between two rounds of --watch' -r
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand health" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand health" -s w -l watch -d 'Go on, and show every change'
+complete -c banyan -n "__fish_banyan_using_subcommand health" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand health" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand health" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -s n -l tail -d 'Only the last so many lines of each service' -r
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l since -d 'Only from this long ago on' -r
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -s f -l follow -d 'Go on as new lines come'
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -s t -l timestamps -d 'Put the time before each line'
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand logs" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -f -a "list" -d 'Show the image of each service, and where it comes from'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -f -a "pull" -d 'Pull the images from their registries'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -f -a "build" -d 'Build the images from their recipes, and the platform\'s from this executable'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -f -a "save" -d 'Write the images into one file, for a machine without a network'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and not __fish_seen_subcommand_from list pull build save load" -f -a "load" -d 'Read the images of a file that `images save` has written'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from pull" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l platform-binary -d 'Linux executable of banyan for the platform\'s own image [default: this one]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand init" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand init" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand init" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand init" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand init" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand init" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand init" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand init" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand init" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l check -d 'Ask the service in this container whether it is healthy'
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand serve" -s V -l version -d 'Print version'

@@ -1,0 +1,198 @@
+//! What `up` refuses, and how it tells what went wrong.
+
+use std::net::TcpListener;
+
+use super::Small;
+use crate::support::free_port;
+
+#[test]
+fn taken_ports_are_told_all_at_once_before_anything_is_touched() {
+    let small = Small::new("ports").cache("one", "").cache("two", "depends_on: [one]\n").rest("");
+    let held: Vec<_> =
+        ["one", "two"].iter().map(|s| TcpListener::bind(("127.0.0.1", small.ports[*s])).unwrap()).collect();
+    let run = small.ends(&["up"], 5);
+    for (service, port) in &small.ports {
+        let line = run.stderr.lines().find(|l| l.contains(&format!("{port}/tcp"))).unwrap_or_default();
+        assert!(line.contains(service.as_str()), "{service}: {}", run.stderr);
+        assert!(line.contains(&std::process::id().to_string()), "the holder, this process: {}", run.stderr);
+    }
+    assert_eq!(small.leftovers(), [""; 0]);
+    let error: serde_json::Value =
+        serde_json::from_str(small.ends(&["--output", "json", "--quiet", "up"], 5).stderr.trim()).unwrap();
+    assert_eq!(error["error"]["code"], "E0501");
+    assert_eq!(error["error"]["data"].as_array().unwrap().len(), 2);
+    drop(held);
+    small.ok(&["up"]);
+
+    // a port of another project's container is told with its name
+    let other = Small::new("ports-other").service("x", &format!("ports: [\"127.0.0.1:{}:1\"]\n", small.ports["one"]));
+    let other = other.rest("");
+    let run = other.ends(&["up"], 5);
+    assert!(run.stderr.contains(&small.container("one")), "{}", run.stderr);
+    assert_eq!(other.leftovers(), [""; 0]);
+}
+
+#[test]
+fn a_name_that_somebody_else_has() {
+    let small = Small::new("name");
+    let name = format!("{}-taken", small.project());
+    let small = small.cache("cache", &format!("container_name: {name}\n")).rest("");
+    let image = super::images::recipe(&small.stage, "redis");
+    small.stage.docker(&["create", "--name", &name, &image]);
+    let run = small.ends(&["up"], 5);
+    assert!(run.stderr.contains(&name) && run.stderr.contains("docker rm -f"), "{}", run.stderr);
+    assert_eq!(small.leftovers(), [""; 0]);
+}
+
+#[test]
+fn the_same_project_from_another_folder() {
+    let small = Small::new("origin").cache("cache", "").rest("");
+    small.ok(&["up"]);
+    let before = small.containers();
+    std::fs::create_dir(small.stage.folder().join("copy")).unwrap();
+    std::fs::copy(small.stage.folder().join("compose.yaml"), small.stage.folder().join("copy/compose.yaml")).unwrap();
+    let run = crate::support::run(small.stage.bare(&["--file", "copy/compose.yaml", "up"]));
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    assert!(run.stderr.contains(small.stage.folder().to_str().unwrap()), "{}", run.stderr);
+    assert_eq!(super::changed(&before, &small.containers()), [""; 0]);
+}
+
+#[test]
+fn data_of_another_server_is_not_opened() {
+    let small = Small::new("foreign").cache("cache", "volumes: [\"data:/data\"]\n").rest("volumes: { data: {} }\n");
+    let volume = format!("{}_data", small.project());
+    for (source, version, opens) in
+        [("official", "7.0.15", false), ("recipe", "8.2.0", false), ("recipe", "7.0.1", true)]
+    {
+        small.stage.docker(&[
+            "volume",
+            "create",
+            "--label",
+            &format!("com.docker.compose.project={}", small.project()),
+            "--label",
+            "com.docker.compose.volume=data",
+            "--label",
+            &format!("dev.banyan.source={source}"),
+            "--label",
+            &format!("dev.banyan.version={version}"),
+            &volume,
+        ]);
+        let run = small.ends(&["up"], if opens { 0 } else { 12 });
+        if opens {
+            small.ok(&["down", "-v"]);
+            continue;
+        }
+        for part in [volume.as_str(), version, source, "reset cache"] {
+            assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+        }
+        assert_eq!(small.leftovers(), [volume.as_str()], "nothing was made");
+        small.stage.docker(&["volume", "rm", &volume]);
+    }
+    // what banyan makes it labels, so the guard has something to go by
+    small.ok(&["up"]);
+    let labels = small.stage.docker(&["volume", "inspect", "--format", "{{json .Labels}}", &volume]);
+    assert!(labels.contains("\"dev.banyan.source\":\"recipe\""), "{labels}");
+    assert!(labels.contains("\"dev.banyan.version\":\"7.0"), "{labels}");
+}
+
+#[test]
+fn a_service_that_dies_is_told_with_its_last_words() {
+    let small = Small::new("dies")
+        .service("bad", "command: [sh, -c, \"echo no such luck >&2; exit 3\"]\n")
+        .cache("next", "depends_on: [bad]\n")
+        .rest("");
+    let run = small.ends(&["up"], 7);
+    for part in ["error[E0701]", "`bad`", "exit code 3", "log: no such luck", "blocked by it: next", "logs bad"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+    // for programs, every line is a document, and the last one is the error
+    let run = small.ends(&["--progress", "json", "up"], 7);
+    let lines: Vec<serde_json::Value> = run.stderr.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let error = lines.last().unwrap();
+    let failure = &error["error"]["data"]["failures"][0];
+    assert_eq!((&failure["service"], &failure["exit_code"]), (&"bad".into(), &3.into()));
+    assert_eq!(failure["blocks"], serde_json::json!(["next"]));
+}
+
+#[test]
+fn a_wait_that_is_too_long() {
+    let keys = "command: [sleep, infinity]\ninit: true\nhealthcheck: { test: [CMD-SHELL, \"echo not yet; exit 1\"], interval: 1s, retries: 1000 }\n";
+    let small = Small::new("slow").service("slow", keys).cache("quick", "").rest("");
+    let run = small.ends(&["up", "--wait-timeout", "1s"], 9);
+    for part in ["error[E0901]", "`slow`", "not yet", "--wait-timeout"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+    // it goes on running, and without waiting there is nothing to complain about
+    assert_eq!(small.inspect("slow", "{{.State.Status}}"), "running");
+    small.ok(&["up", "--no-wait"]);
+}
+
+#[test]
+fn an_image_that_nobody_has() {
+    let small = Small::new("image");
+    std::fs::write(
+        small.stage.folder().join("compose.yaml"),
+        format!("name: {}\nservices: {{ a: {{ image: \"127.0.0.1:1/nobody/nothing:1\" }} }}\n", small.project()),
+    )
+    .unwrap();
+    let run = small.ends(&["up"], 6);
+    assert!(run.stderr.contains("127.0.0.1:1/nobody/nothing:1"), "{}", run.stderr);
+    assert!(run.stderr.contains("no registry answers"), "{}", run.stderr);
+    assert_eq!(small.leftovers(), [""; 0]);
+}
+
+/// A required cache, an optional one, and one whose image cannot be had.
+fn tiers(name: &str) -> Small {
+    let small = Small::new(name).cache("main", "");
+    let (port, gone) = (free_port(), "127.0.0.1:1/nobody/gone:1");
+    small.rest(&format!(
+        "  seen:
+    image: banyan-local/redis
+    ports: [\"127.0.0.1:{port}:6379\"]
+    x-banyan: {{ recipe: redis, tier: observability, ready: {{ protocol: redis, port: 6379 }} }}
+  gone:
+    image: {gone}
+    x-banyan: {{ tier: observability }}
+  behind:
+    image: banyan-local/redis
+    depends_on: [gone]
+    x-banyan: {{ recipe: redis, tier: observability }}
+"
+    ))
+}
+
+#[test]
+fn optional_services_may_be_missing() {
+    let small = tiers("tiers");
+    let run = small.ok(&["up"]);
+    assert!(run.stdout.contains("Optional services that are not there:"), "{}", run.stdout);
+    assert!(run.stdout.contains("gone: ") && run.stdout.contains("up --pull"), "{}", run.stdout);
+    assert_eq!(small.containers().into_keys().collect::<Vec<_>>(), ["main", "seen"]);
+    // the optional one was made only when the required one was there
+    assert!(small.inspect("seen", "{{.Created}}") > small.inspect("main", "{{.State.StartedAt}}"));
+    let health = small.ok(&["health"]);
+    let (required, optional) = health.stdout.split_once("\nOptional\n").unwrap();
+    assert!(required.contains("main") && !required.contains("seen"), "{}", health.stdout);
+    assert!(optional.contains("seen") && optional.contains("not there"), "{}", health.stdout);
+
+    // it is not asked for again, until somebody says so or the service changes
+    let json = |args: &[&str]| small.ok(&[&["--output", "json"], args].concat()).json();
+    let tried = |value: &serde_json::Value| {
+        let items = value["unavailable"].as_array().unwrap();
+        items.iter().find(|u| u["name"] == "gone").unwrap_or_else(|| panic!("{value}"))["tried"].clone()
+    };
+    assert_eq!(tried(&json(&["up"])), false);
+    assert_eq!(tried(&json(&["up", "--pull", "--no-wait"])), true);
+    assert_eq!(tried(&json(&["up"])), false);
+    let path = small.stage.folder().join("compose.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("nobody/gone:1\n", "nobody/gone:1\n    user: \"1\"\n")).unwrap();
+    assert_eq!(tried(&json(&["up"])), true);
+
+    let strict = small.ends(&["up", "--strict"], 6);
+    assert!(strict.stderr.contains("--strict"), "{}", strict.stderr);
+
+    // one that is dead makes nothing unhealthy
+    small.stage.docker(&["stop", "-t", "5", &small.container("seen")]);
+    small.ok(&["health"]);
+}

@@ -1,0 +1,145 @@
+//! SIGKILL of banyan in the middle of `up` and `down`: labels are all the state there is, so the next run goes on.
+
+use std::collections::BTreeSet;
+
+use super::{Dice, Scene, rounds};
+
+const SERVICES: &str = "
+services:
+  store:
+    @REDIS
+    environment: {GENERATION: '0'}
+    volumes: ['store-data:/data']
+  queue:
+    @REDIS
+    environment: {GENERATION: '0'}
+    networks: [default, back]
+  migrate:
+    image: ${REDIS_IMAGE:-redis:7-alpine}
+    x-banyan: {recipe: redis}
+    entrypoint: ['true']
+    depends_on: {store: {condition: service_healthy}}
+  web:
+    @REDIS
+    environment: {GENERATION: '0'}
+    configs: [{source: greeting, target: /etc/greeting}]
+    depends_on:
+      store: {condition: service_healthy}
+      queue: {condition: service_healthy, restart: true}
+      migrate: {condition: service_completed_successfully}
+volumes: {store-data: {}}
+networks: {back: {}}
+configs: {greeting: {content: hello}}
+";
+
+/// Starts a command and kills it after so many lines of progress and so many milliseconds, unless it ends before.
+fn kill_after(scene: &Scene, args: &[&str], lines: u64, milliseconds: u64) {
+    let mut running = scene.start(args);
+    for _ in 0..lines {
+        if running.line().is_none() {
+            break;
+        }
+    }
+    // part of the fault: the time between two lines counts as well
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    let _ = running.child.kill();
+    running.child.wait().unwrap();
+}
+
+/// How many lines of progress a command that runs to its end writes.
+fn lines_of(scene: &Scene, args: &[&str]) -> u64 {
+    let mut running = scene.start(args);
+    let mut lines = 0;
+    while running.line().is_some() {
+        lines += 1;
+    }
+    assert!(running.child.wait().unwrap().success(), "{args:?}\n{}", running.seen);
+    lines
+}
+
+/// Everything runs, once, under its own name, with its files and on its networks.
+#[track_caller]
+fn assert_up(scene: &Scene, context: &str) {
+    let expected = ["migrate exited", "queue running", "store running", "web running"];
+    assert_eq!(scene.containers(), expected, "{context}");
+    assert_eq!(scene.exec("web", "cat /etc/greeting"), "hello", "{context}");
+    let networks = scene.inspect("queue", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}");
+    assert_eq!(networks.split_whitespace().count(), 2, "{context}: {networks}");
+    let health = scene.banyan(&["health", "store", "queue", "web"]);
+    assert_eq!(health.code, 0, "{context}\n{}\n{}", health.stdout, health.stderr);
+    let dry = scene.banyan(&["up", "--dry-run", "--exit-code"]);
+    assert_eq!(dry.code, 0, "{context}: another `up` would change something\n{}\n{}", dry.stdout, dry.stderr);
+}
+
+/// Names of the volumes, named or not, that the project's containers mount now.
+fn mounted(scene: &Scene) -> Vec<String> {
+    let filter = format!("label=com.docker.compose.project={}", scene.project());
+    let ids = scene.stage.docker(&["ps", "-aq", "--filter", &filter]);
+    let ids: Vec<&str> = ids.lines().collect();
+    if ids.is_empty() {
+        return vec![];
+    }
+    let format = "{{range .Mounts}}{{.Name}} {{end}}";
+    let names = scene.stage.docker(&[&["inspect", "--format", format], &ids[..]].concat());
+    names.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_next_run_goes_on_wherever_the_last_one_was_killed() {
+    let scene = Scene::new("kill", SERVICES);
+    let up_lines = lines_of(&scene, &["up"]);
+    assert_up(&scene, "without a fault");
+    let mut volumes: BTreeSet<String> = mounted(&scene).into_iter().collect();
+    let down_lines = lines_of(&scene, &["down"]);
+    let mut dice = Dice(16);
+    for round in 0..rounds(6, 50) {
+        // every second round the services have changed, so that they are replaced
+        let generation = round / 2;
+        scene.write(&SERVICES.replace("GENERATION: '0'", &format!("GENERATION: '{generation}'")));
+        let (lines, milliseconds) = (dice.roll(up_lines), dice.roll(40));
+        kill_after(&scene, &["up"], lines, milliseconds);
+        volumes.extend(mounted(&scene));
+        let again = scene.banyan(&["up"]);
+        let context = format!("round {round}: `up` killed after {lines} lines and {milliseconds} ms");
+        assert_eq!(again.code, 0, "{context}\n{}\n{}", again.stdout, again.stderr);
+        assert_up(&scene, &context);
+        volumes.extend(mounted(&scene));
+
+        // replaced while it runs, or taken down: killed as well
+        if dice.roll(2) == 0 {
+            let (lines, milliseconds) = (dice.roll(down_lines), dice.roll(40));
+            kill_after(&scene, &["down"], lines, milliseconds);
+            if dice.roll(2) == 0 {
+                let again = scene.banyan(&["up"]);
+                let context = format!("round {round}: `down` killed after {lines} lines and {milliseconds} ms");
+                assert_eq!(again.code, 0, "{context}\n{}\n{}", again.stdout, again.stderr);
+                assert_up(&scene, &context);
+                volumes.extend(mounted(&scene));
+            } else {
+                scene.ok(&["down"]);
+                assert_eq!(scene.containers(), [""; 0], "{context}");
+            }
+        }
+    }
+    volumes.extend(mounted(&scene));
+    scene.ok(&["down", "-v"]);
+    scene.assert_nothing_left();
+    let all = scene.stage.docker(&["volume", "ls", "-q"]);
+    let left: Vec<_> = all.lines().filter(|v| v.contains(&scene.project())).collect();
+    assert_eq!(left, [""; 0]);
+    assert!(volumes.len() > 1, "the test is meant to see unnamed volumes too: {volumes:?}");
+}
+
+#[test]
+fn down_with_data_leaves_no_unnamed_volume() {
+    let scene = Scene::new("anon", "services:\n  cache:\n    @REDIS\n");
+    scene.ok(&["up"]);
+    let volumes = mounted(&scene);
+    assert_eq!(volumes.len(), 1, "the image declares /data");
+    scene.ok(&["up", "--force-recreate"]);
+    assert_eq!(mounted(&scene), volumes, "the successor goes on with the data");
+    scene.ok(&["down", "-v"]);
+    scene.assert_nothing_left();
+    let all = scene.stage.docker(&["volume", "ls", "-q"]);
+    assert!(!all.lines().any(|v| volumes.iter().any(|w| w == v)), "{volumes:?}");
+}
