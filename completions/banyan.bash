@@ -402,12 +402,16 @@ _banyan() {
             return 0
             ;;
         banyan__subcmd__images__subcmd__load)
-            opts="-H -q -h -V --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
+            opts="-H -q -h -V --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --env-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -490,12 +494,16 @@ _banyan() {
             return 0
             ;;
         banyan__subcmd__images__subcmd__save)
-            opts="-H -q -h -V --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
+            opts="-H -q -h -V --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --env-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

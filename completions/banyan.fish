@@ -261,6 +261,7 @@ complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_su
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from build" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
@@ -278,6 +279,7 @@ complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_su
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from save" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'

@@ -175,7 +175,7 @@ fn every_file_of_a_recipe_is_in_the_executable() {
     let mut embedded = BTreeSet::new();
     for list in read("src/cli/src/stack.rs").split("recipe!(").skip(1) {
         let words: Vec<&str> = list.split(')').next().unwrap().split('"').skip(1).step_by(2).collect();
-        if let [name, paths @ ..] = words.as_slice() {
+        if let [name, _stands_in_for, paths @ ..] = words.as_slice() {
             embedded.extend(paths.iter().map(|p| format!("{name}/{p}")));
         }
     }

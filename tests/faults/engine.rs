@@ -70,11 +70,11 @@ fn frozen_during_up(engine: &OwnEngine) {
     let scene = scene(engine, "freeze", &SERVICES.replace("@GATED", ""));
     let mut up = scene.start(&["up"]);
     up.until(&["creating"]);
-    engine.signal("STOP");
+    let frozen = engine.freeze();
     // the fault itself: nobody answers for so long
     std::thread::sleep(Duration::from_secs(rounds(3, 10)));
     assert!(up.child.try_wait().unwrap().is_none(), "it did not wait\n{}", up.seen);
-    engine.signal("CONT");
+    drop(frozen);
     let run = up.end(Duration::from_secs(60));
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(scene.containers(), ["slow running", "web running"]);
@@ -85,9 +85,9 @@ fn frozen_during_a_wait(engine: &OwnEngine) {
     let scene = scene(engine, "hung", SERVICES);
     let mut up = scene.start(&["up", "--wait-timeout", "4s"]);
     up.until(&["slow", "waiting"]);
-    engine.signal("STOP");
+    let frozen = engine.freeze();
     let (took, run) = timed(|| up.end(Duration::from_secs(20)));
-    engine.signal("CONT");
+    drop(frozen);
     assert_eq!(run.code, 9, "an engine that says nothing does not make a wait endless\n{}", run.stderr);
     assert!(took < Duration::from_secs(15), "{took:?}");
     scene.ok(&["down", "-v"]);

@@ -90,8 +90,13 @@ impl OwnEngine {
         let _ = process.wait();
     }
 
-    /// Sends a signal to the engine: `STOP` freezes it, `CONT` thaws it.
-    pub fn signal(&self, name: &str) {
+    /// Freezes the engine until the result is dropped, also by a test that fails.
+    pub fn freeze(&self) -> Frozen<'_> {
+        self.signal("STOP");
+        Frozen(self)
+    }
+
+    fn signal(&self, name: &str) {
         let pid = std::fs::read_to_string(self.path("pid")).unwrap_or_default();
         let _ = root("kill").args([&format!("-{name}"), pid.trim()]).status();
     }
@@ -112,9 +117,17 @@ impl OwnEngine {
     }
 }
 
+/// An engine that does not answer.
+pub(super) struct Frozen<'a>(&'a OwnEngine);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.signal("CONT");
+    }
+}
+
 impl Drop for OwnEngine {
     fn drop(&mut self) {
-        self.signal("CONT");
         if let Ok(ids) = self.docker(&["ps", "-aq"]) {
             for id in ids.lines() {
                 let _ = self.docker(&["rm", "-f", "-v", id]);

@@ -75,7 +75,7 @@ fn a_container_name_that_somebody_else_has() {
     let scene = Scene::new("name", "services:\n  web:\n    @REDIS\n");
     let image = image(&scene);
     scene.stage.docker(&["create", "--name", &scene.container("web"), &image]);
-    scene.fails(5, &["up"], &["E0502", &scene.container("web"), "docker rm -f"]);
+    scene.fails(5, &["up"], &["E0502", &scene.container("web"), "docker ps -a"]);
     scene.assert_nothing_left();
     scene.stage.docker(&["rm", "-v", &scene.container("web")]);
     scene.ok(&["up"]);

@@ -1,6 +1,6 @@
 //! `banyan up --setup`: from a fresh Debian or Ubuntu machine to an engine that answers.
 //!
-//! Look at the machine ([`facts`]), decide ([`plan`]), then do it ([`run`]). Nothing is removed, no group is
+//! Look at the machine ([`facts`]), decide ([`plan`]), then do it ([`mod@run`]). Nothing is removed, no group is
 //! edited, an engine that somebody chose by option, environment or context is never replaced.
 
 pub mod facts;

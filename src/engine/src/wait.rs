@@ -1,5 +1,8 @@
 //! Waiting until a service is ready: by its own protocol, by its check, or by a short watch.
 
+mod method;
+mod trouble;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -11,6 +14,10 @@ use crate::docker::containers::Detail;
 use crate::docker::events::Event;
 use crate::docker::{Engine, Error};
 use crate::probe::{NoAnswer, Probe};
+use method::{Method, check_command, method};
+
+pub use method::{Answered, ask, probe};
+pub use trouble::{Cause, Trouble};
 
 /// Between two questions in a service's own protocol.
 const PROBE_PAUSE: Duration = Duration::from_millis(15);
@@ -46,43 +53,6 @@ pub struct Readiness {
     pub how: String,
     /// What the server says of itself.
     pub version: Option<String>,
-}
-
-/// Why a service did not become ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
-    /// Its container ended.
-    Exited,
-    /// Its container ended again and again.
-    CrashLoop,
-    /// The time was over.
-    TimedOut,
-    /// It answers, but does not let us in.
-    LoginRefused,
-    /// There is no such container any more.
-    Gone,
-}
-
-/// What is known about a wait that failed.
-#[derive(Debug, Clone)]
-pub struct Trouble {
-    /// Why.
-    pub cause: Cause,
-    /// What was asked: `SQL at 127.0.0.1:55432`.
-    pub waited_for: String,
-    /// How long.
-    pub waited: Duration,
-    /// The last answers, oldest first.
-    pub probes: Vec<String>,
-    /// The container at that moment.
-    pub detail: Detail,
-}
-
-/// How to find out whether a service is ready.
-enum Method {
-    Protocol(Probe),
-    Check(Healthcheck),
-    Watch,
 }
 
 /// One wait for one service.
@@ -239,7 +209,7 @@ impl<'a> Wait<'a> {
                 looked = Instant::now();
                 let detail = self.check_alive().await?;
                 // a container that was started again may have another address
-                probe = service.and_then(|s| self::probe(self.engine, s, &detail)).unwrap_or(probe);
+                probe = service.and_then(|s| method::probe(self.engine, s, &detail)).unwrap_or(probe);
             }
         }
     }
@@ -417,123 +387,5 @@ async fn died(events: &mut Receiver<Event>, name: &str) -> String {
             Err(RecvError::Lagged(_)) => return "missed some of the engine's events".to_owned(),
             Err(RecvError::Closed) => std::future::pending().await,
         }
-    }
-}
-
-fn method(engine: &Engine, service: Option<&Service>, detail: &Detail) -> Method {
-    if let Some(probe) = service.and_then(|s| probe(engine, s, detail)) {
-        return Method::Protocol(probe);
-    }
-    match &detail.healthcheck {
-        Some(check) if !check.is_disabled() => Method::Check(check.clone()),
-        _ => Method::Watch,
-    }
-}
-
-/// The probe of a service, if its port can be reached from here: published, or by the container's own address.
-pub fn probe(engine: &Engine, service: &Service, detail: &Detail) -> Option<Probe> {
-    let ready = service.extension.ready.clone()?;
-    if !engine.is_local() {
-        return None;
-    }
-    let (host, port) = match detail.published.get(&ready.port) {
-        Some((ip, port)) => (reachable(ip), *port),
-        None if cfg!(target_os = "linux") && !detail.address.is_empty() => (detail.address.clone(), ready.port),
-        None => return None,
-    };
-    Some(Probe { ready, host, port })
-}
-
-/// A wildcard address is reached over loopback.
-fn reachable(ip: &str) -> String {
-    match ip {
-        "" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-impl Trouble {
-    /// One line: state, exit code and its meaning.
-    pub fn summary(&self) -> String {
-        let seconds = self.waited.as_secs_f64();
-        match self.cause {
-            Cause::Exited => format!("exited with code {} ({})", self.detail.exit_code, self.meaning()),
-            Cause::CrashLoop => {
-                format!("crashes again and again: last exit code {} ({})", self.detail.exit_code, self.meaning())
-            }
-            Cause::LoginRefused => {
-                format!("answers but refuses the login: {}", self.probes.last().map_or("", String::as_str))
-            }
-            Cause::TimedOut => format!("not ready after {seconds:.0} s; waited for {}", self.waited_for),
-            Cause::Gone => "its container was removed by somebody else".to_owned(),
-        }
-    }
-
-    /// What the exit code usually means.
-    pub fn meaning(&self) -> &'static str {
-        if self.detail.oom_killed {
-            return "killed by the kernel: out of memory, raise its memory limit";
-        }
-        match self.detail.exit_code {
-            0 => "ended without an error, though it should go on running",
-            125 => "the engine could not run it",
-            126 => "the command cannot be executed",
-            127 => "the command was not found in the image",
-            134 => "aborted",
-            137 => "killed by SIGKILL",
-            139 => "segmentation fault",
-            143 => "ended by SIGTERM",
-            _ => "an error of the program; see its log",
-        }
-    }
-}
-
-/// What a service answered to one question.
-#[derive(Debug, Clone)]
-pub struct Answered {
-    /// `SQL answered in 0.6 ms`
-    pub how: String,
-    /// How long it took.
-    pub latency: Option<Duration>,
-    /// What the server says of itself.
-    pub version: Option<String>,
-}
-
-/// Asks a service once: in its own protocol, or else by its check.
-pub async fn ask(engine: &Engine, service: &Service, name: &str, limit: Duration) -> Result<Answered, String> {
-    let detail = engine.inspect(name).await.map_err(|e| e.message())?;
-    if !detail.running {
-        return Err(format!("its container is {}", detail.state));
-    }
-    match method(engine, Some(service), &detail) {
-        Method::Protocol(probe) => {
-            let answer = probe.ask(limit).await.map_err(NoAnswer::into_message)?;
-            Ok(Answered { how: probe.answered(&answer), latency: Some(answer.latency), version: answer.version })
-        }
-        Method::Check(check) => {
-            let began = Instant::now();
-            let ended = engine.exec(name, &check_command(&check), check.timeout.unwrap_or(limit)).await;
-            match ended.map_err(|e| e.message())? {
-                Some(ended) if ended.code == 0 => Ok(Answered {
-                    how: "health check passed".to_owned(),
-                    latency: Some(began.elapsed()),
-                    version: None,
-                }),
-                Some(ended) => Err(format!("health check: exit code {}: {}", ended.code, ended.output)),
-                None => Err("health check: no end within its time".to_owned()),
-            }
-        }
-        Method::Watch => Ok(Answered { how: "runs (it has no check)".to_owned(), latency: None, version: None }),
-    }
-}
-
-/// The command line of a check.
-fn check_command(check: &Healthcheck) -> Vec<String> {
-    match check.test.split_first() {
-        Some((kind, rest)) if kind == "CMD-SHELL" => {
-            vec!["/bin/sh".to_owned(), "-c".to_owned(), rest.first().cloned().unwrap_or_default()]
-        }
-        Some((_, rest)) => rest.to_vec(),
-        None => Vec::new(),
     }
 }

@@ -109,7 +109,8 @@ impl Target {
         let address = format!("amqp://{user}:{password}@{}:{}/%2f", self.host, self.port);
         let connection =
             lapin::Connection::connect(&address, lapin::ConnectionProperties::default()).await.map_err(text)?;
-        connection.create_channel().await.map_err(text)?;
+        let channel = connection.create_channel().await.map_err(text)?;
+        channel.close(200, "done".into()).await.map_err(text)?;
         connection.close(200, "done".into()).await.map_err(text)
     }
 

@@ -75,7 +75,7 @@ struct Rounds<'a> {
 }
 
 /// Measures.
-pub fn measure(stage: &Stage, options: &Options, report: &mut Report) -> Result<(), String> {
+pub fn measure(stage: &Stage, options: &Options, has_compose: bool, report: &mut Report) -> Result<(), String> {
     eprintln!("core: preparing (images are built now if they are not there)");
     run(stage.instanced(&up()))?.ok("banyan up")?;
     let members = members(&stage.inspect(&stage.project(""))?)?;
@@ -99,14 +99,17 @@ pub fn measure(stage: &Stage, options: &Options, report: &mut Report) -> Result<
             match phase {
                 Phase::Alone => rounds.alone(report)?,
                 Phase::Banyan => rounds.banyan(report)?,
-                Phase::Compose => rounds.compose(report)?,
+                Phase::Compose if has_compose => rounds.compose(report)?,
+                Phase::Compose => {}
             }
         }
     }
-    if options.long {
-        rounds.documented(report)?;
+    if has_compose {
+        if options.long {
+            rounds.documented(report)?;
+        }
+        rounds.floor(report)?;
     }
-    rounds.floor(report)?;
     rounds.summary(report);
     Ok(())
 }
@@ -260,7 +263,7 @@ impl Rounds<'_> {
     fn floor(&mut self, report: &mut Report) -> Result<(), String> {
         let project = self.stage.project("compose");
         let lines: Vec<String> =
-            self.members.iter().map(|m| format!("  {}: {{ healthcheck: {{ disable: true }} }}\n", m.service)).collect();
+            self.members.iter().map(|m| format!("  {}: {{ healthcheck: !reset null }}\n", m.service)).collect();
         let none = self.stage.write("unchecked.yml", &format!("services:\n{}", lines.concat()))?.display().to_string();
         let up = run(self.compose_with(&[&none], &["up", "-d", "--wait", "--no-deps"], &CORE))?.ok("compose up")?;
         report.note(format!(

@@ -189,10 +189,9 @@ impl Stage {
     pub fn clean(&self) {
         let own = self.project("");
         for project in self.projects().unwrap_or_default() {
-            if project == own || project.starts_with(&format!("{own}-")) {
-                if let Err(why) = self.remove(&project) {
-                    eprintln!("could not remove {project}: {why}");
-                }
+            let is_ours = project == own || project.starts_with(&format!("{own}-"));
+            if is_ours && let Err(why) = self.remove(&project) {
+                eprintln!("could not remove {project}: {why}");
             }
         }
         let _ = std::fs::remove_dir_all(&self.folder);

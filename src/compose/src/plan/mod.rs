@@ -2,9 +2,11 @@
 
 mod down;
 mod ports;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod up;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +14,9 @@ use std::time::Duration;
 
 pub use down::down;
 pub use ports::{Clash, Wanted, clashes, wanted_ports};
-pub use up::{Refusal, Up, included, is_done_job, up};
+pub use refusal::Refusal;
+pub use up::{Up, included, up};
+pub use verdict::is_done_job;
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,12 +1,12 @@
 //! From a project, what runs and the wish to bring services up, to steps.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::refusal::{Refusal, refusals};
+use super::verdict::{Verdict, anonymous_volumes, verdict};
 use super::{Action, Chosen, Images, Plan};
-use crate::digest::{self, Groups};
-use crate::observed::{COMPOSE_HASH, Container, LABEL_SOURCE, LABEL_SPEC, LABEL_VERSION, Observed, State};
+use crate::observed::{Container, LABEL_SOURCE, LABEL_VERSION, Observed, State};
 use crate::project::{Condition, MountSource, Project, Service};
 
 /// `up`: exactly which services, from which images.
@@ -20,36 +20,6 @@ pub struct Up {
     pub force_recreate: bool,
     /// Wait until each service is ready, not only where another one needs it.
     pub wait: bool,
-}
-
-/// Why nothing at all is done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Containers of this project name were made from another folder.
-    OtherOrigin {
-        /// That folder.
-        origin: PathBuf,
-    },
-    /// A container that is not ours has the name that a service needs.
-    NameTaken {
-        /// The service.
-        service: String,
-        /// The name.
-        name: String,
-        /// The project of the container that has it, if it has one.
-        project: Option<String>,
-    },
-    /// A volume holds data of another kind of server, or of a version that this one cannot read.
-    VolumeMismatch {
-        /// The service that would mount it.
-        service: String,
-        /// Name of the volume.
-        volume: String,
-        /// Source and version that made the data.
-        has: (String, String),
-        /// Source and version that would open it.
-        wants: (String, String),
-    },
 }
 
 /// The services to bring up: required ones (with everything that they need), then those of optional tiers.
@@ -146,23 +116,6 @@ struct Work<'a> {
     made: BTreeMap<String, usize>,
 }
 
-/// What a service's container needs.
-enum Verdict {
-    Create {
-        because: String,
-    },
-    Replace {
-        because: String,
-    },
-    Start {
-        because: &'static str,
-    },
-    /// Made by a run that may have ended before its files were copied.
-    Finish,
-    Unpause,
-    Leave,
-}
-
 impl<'a> Work<'a> {
     fn resources_of(&mut self, service: &'a Service) {
         for key in service.networks.keys() {
@@ -203,7 +156,13 @@ impl<'a> Work<'a> {
         for extra in found.iter().skip(1) {
             before_start.push(self.remove(extra, "left over from an interrupted run"));
         }
-        let started = match verdict(self, service, current, &image) {
+        let verdict = match verdict(self.project, self.observed, service, current, &image) {
+            _ if self.wish.force_recreate && current.is_some() => {
+                Verdict::Replace { because: "asked to recreate".into() }
+            }
+            verdict => verdict,
+        };
+        let started = match verdict {
             Verdict::Create { because } => {
                 let ready_to_start =
                     self.create(service, &service.container_name, image, vec![], before_start, &because);
@@ -377,148 +336,6 @@ impl<'a> Work<'a> {
                 .notes
                 .push(format!("containers of services that the files no longer name: {names} (`down` removes them)"));
         }
-    }
-}
-
-fn verdict(work: &Work<'_>, service: &Service, current: Option<&Container>, image: &Chosen) -> Verdict {
-    let (project, observed, force) = (work.project, work.observed, work.wish.force_recreate);
-    let Some(c) = current else { return Verdict::Create { because: "not there yet".into() } };
-    if force {
-        return Verdict::Replace { because: "asked to recreate".into() };
-    }
-    if let Some(because) = difference(project, observed, service, c, image) {
-        return Verdict::Replace { because };
-    }
-    match c.state {
-        State::Running | State::Restarting => Verdict::Leave,
-        State::Paused => Verdict::Unpause,
-        State::Exited if is_done_job(project, service, c) => Verdict::Leave,
-        State::Exited => Verdict::Start { because: "was stopped" },
-        State::Created => Verdict::Finish,
-        State::Removing | State::Dead => Verdict::Replace { because: "the engine could not remove it".into() },
-    }
-}
-
-/// A job that ran to its end with 0 is not run again.
-///
-/// It is a job when another service waits for its end, or when nothing says that it should go on running. A server
-/// that was stopped in good order ended with 0 as well, and that one is started again.
-pub fn is_done_job(project: &Project, service: &Service, container: &Container) -> bool {
-    use crate::project::Restart;
-    let wanted = |condition: Condition| {
-        project.services.values().any(|s| s.depends_on.get(&service.name).is_some_and(|e| e.condition == condition))
-    };
-    let serves = service.extension.ready.is_some()
-        || service.healthcheck.is_some()
-        || service.ports.iter().any(|p| p.host.is_some())
-        || wanted(Condition::Healthy);
-    matches!(service.restart, Restart::No | Restart::OnFailure(_))
-        && container.status.starts_with("Exited (0)")
-        && (wanted(Condition::Completed) || !serves)
-}
-
-/// What differs between the container and the project, in words.
-fn difference(
-    project: &Project,
-    observed: &Observed,
-    service: &Service,
-    c: &Container,
-    image: &Chosen,
-) -> Option<String> {
-    if c.name != service.container_name {
-        return Some(format!("it is called {}", c.name));
-    }
-    let recorded = c.labels.get(LABEL_SPEC).and_then(|l| serde_json::from_str::<Groups>(l).ok());
-    match recorded {
-        Some(before) => {
-            let groups = digest::changed(&before, &digest::groups(project, service, &image.reference));
-            if !groups.is_empty() {
-                return Some(format!("changed: {}", groups.join(", ")));
-            }
-        }
-        None if c.labels.get(COMPOSE_HASH) != Some(&service.config_hash) => {
-            return Some("made by another tool from other settings".into());
-        }
-        None => {}
-    }
-    if !image.id.is_empty() && c.image_id != image.id {
-        return Some(format!("image {} is another one now", image.reference));
-    }
-    for network in service.networks.keys().filter_map(|k| project.networks.get(k)) {
-        if !c.networks.contains_key(&network.name) {
-            return Some(format!("not attached to {}", network.name));
-        }
-        // a new network of the same name is another one to the engine
-        if !observed.networks.contains_key(&network.name) {
-            return Some(format!("network {} is not there any more", network.name));
-        }
-    }
-    service.mounts.iter().find_map(|m| {
-        let MountSource::Volume(key) = &m.source else { return None };
-        let name = &project.volumes.get(key)?.name;
-        (!c.volumes.iter().any(|v| v.name == *name)).then(|| format!("volume {name} is not mounted"))
-    })
-}
-
-/// Unnamed volumes of the old container that the new one goes on using, so that a recreation loses nothing.
-fn anonymous_volumes(service: &Service, old: &Container) -> Vec<(String, String)> {
-    old.volumes
-        .iter()
-        .filter(|v| v.is_unnamed())
-        .filter(|v| !service.mounts.iter().any(|m| m.target == v.target && m.source != MountSource::Anonymous))
-        .map(|v| (v.name.clone(), v.target.clone()))
-        .collect()
-}
-
-fn refusals(project: &Project, observed: &Observed, services: &[&Service], images: &Images) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    if let Some(origin) = observed.other_origin(&project.working_dir) {
-        refusals.push(Refusal::OtherOrigin { origin });
-    }
-    for service in services {
-        if let Some(holder) = observed.others.iter().find(|c| c.name == service.container_name) {
-            refusals.push(Refusal::NameTaken {
-                service: service.name.clone(),
-                name: holder.name.clone(),
-                project: holder.project().map(str::to_owned),
-            });
-        }
-        let Some(image) = images.get(&service.name) else { continue };
-        for mount in &service.mounts {
-            let MountSource::Volume(key) = &mount.source else { continue };
-            let Some(volume) = project.volumes.get(key) else { continue };
-            refusals.extend(volume_mismatch(service, &volume.name, observed, image));
-        }
-    }
-    refusals
-}
-
-fn volume_mismatch(service: &Service, volume: &str, observed: &Observed, image: &Chosen) -> Option<Refusal> {
-    let labels = &observed.volumes.get(volume)?.labels;
-    let (source, version) = (labels.get(LABEL_SOURCE)?, labels.get(LABEL_VERSION)?);
-    if image.source.is_empty() || (*source == image.source && can_open(version, &image.version)) {
-        return None;
-    }
-    Some(Refusal::VolumeMismatch {
-        service: service.name.clone(),
-        volume: volume.to_owned(),
-        has: (source.clone(), version.clone()),
-        wants: (image.source.clone(), image.version.clone()),
-    })
-}
-
-/// A server opens data of its own major version, made by the same or an earlier minor one; unknown versions pass.
-fn can_open(data: &str, server: &str) -> bool {
-    let parts = |v: &str| -> Option<(u32, u32)> {
-        let mut numbers = v.split(|c: char| !c.is_ascii_digit()).filter(|p| !p.is_empty());
-        let major = numbers.next()?.parse().ok()?;
-        Some((major, numbers.next().and_then(|n| n.parse().ok()).unwrap_or(u32::MAX)))
-    };
-    match (parts(data), parts(server)) {
-        (Some((data_major, data_minor)), Some((major, minor))) => {
-            data_major == major && (data_minor <= minor || data_minor == u32::MAX)
-        }
-        _ => true,
     }
 }
 
