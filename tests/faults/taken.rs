@@ -29,7 +29,9 @@ volumes: {{second-data: {{}}}}
     let listener = TcpListener::bind(("127.0.0.1", by_process)).unwrap();
     let holder = format!("{}-holder", scene.stage.instance);
     let publish = format!("127.0.0.1:{by_container}:6379");
-    scene.stage.docker(&["run", "-d", "--name", &holder, "-p", &publish, &image(&scene)]);
+    let network = format!("{}-net", scene.stage.instance);
+    scene.stage.docker(&["network", "create", &network]);
+    scene.stage.docker(&["run", "-d", "--name", &holder, "--network", &network, "-p", &publish, &image(&scene)]);
 
     let pid = format!("pid {}", std::process::id());
     let words = ["E0501", "2 ports are", &pid, &holder, "FIRST_PORT=", "SECOND_PORT=", "nothing was changed"];

@@ -52,7 +52,7 @@ struct Times {
     stopped: BTreeMap<String, Series>,
     /// By service: from the start of `banyan up` to the start of its process.
     began: BTreeMap<String, Series>,
-    busy: Vec<String>,
+    busy: Vec<(String, f64)>,
 }
 
 /// What a round consists of.
@@ -124,7 +124,7 @@ impl Rounds<'_> {
         let busy = machine::settle(self.options.idle_wait);
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split_whitespace().next().unwrap_or("?").to_owned();
-        self.times.busy.push(format!("{what} {:.0} % (load {load})", busy * 100.0));
+        self.times.busy.push((format!("{what} {:.0} % (load {load})", busy * 100.0), busy));
     }
 
     /// Each container by itself.
@@ -387,7 +387,15 @@ impl Rounds<'_> {
             ));
         }
         report.note(format!("`banyan up` itself used {} of processor time", t.up_cpu.seconds()));
-        report.note(format!("busy before: {}", t.busy.join(", ")));
+        let disturbed = t.busy.iter().filter(|(_, busy)| *busy > machine::IDLE).count();
+        if disturbed > 0 {
+            report.note(format!(
+                "CAUTION: other work kept the machine busy before {disturbed} of {} measurements; measure again when it is idle",
+                t.busy.len()
+            ));
+        }
+        let busy: Vec<&str> = t.busy.iter().map(|(text, _)| text.as_str()).collect();
+        report.note(format!("busy before: {}", busy.join(", ")));
         for (name, series) in [
             ("up", &t.up),
             ("up_cpu", &t.up_cpu),

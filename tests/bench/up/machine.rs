@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Busier than this, a measurement is put off.
-const IDLE: f64 = 0.20;
+pub const IDLE: f64 = 0.20;
 /// How long the load is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// Ticks of `/proc` per second; Linux tells every program this number.
