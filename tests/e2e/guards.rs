@@ -40,7 +40,7 @@ fn a_name_that_somebody_else_has() {
     let image = super::images::recipe(&small.stage, "redis");
     small.stage.docker(&["create", "--name", &name, &image]);
     let run = small.ends(&["up"], 5);
-    assert!(run.stderr.contains(&name) && run.stderr.contains("docker rm -f"), "{}", run.stderr);
+    assert!(run.stderr.contains(&name) && run.stderr.contains("docker ps -a --filter name="), "{}", run.stderr);
     assert_eq!(small.leftovers(), [""; 0]);
 }
 

@@ -41,6 +41,7 @@ pub struct Context {
     pub reader_gone: CancellationToken,
     folder: PathBuf,
     asking: Arc<AtomicBool>,
+    signal: Arc<OnceLock<Exit>>,
     unwritten: OnceLock<String>,
 }
 
@@ -73,6 +74,7 @@ impl Context {
             folder,
             reader_gone: CancellationToken::new(),
             asking: Arc::default(),
+            signal: Arc::default(),
             unwritten: OnceLock::new(),
         })
     }
@@ -179,6 +181,11 @@ impl Context {
         }
     }
 
+    /// What asked the command to end.
+    pub fn signal(&self) -> Exit {
+        self.signal.get().copied().unwrap_or(Exit::Interrupted)
+    }
+
     /// Why data could not be written, if it could not.
     pub fn unwritten(&self) -> Option<Failure> {
         let why = self.unwritten.get()?;
@@ -225,20 +232,22 @@ impl Context {
     /// something; the second one ends it at once.
     pub fn watch_signals(&self, changes_something: bool) {
         let (cancel, screen, asking) = (self.cancel.clone(), self.screen.clone(), self.asking.clone());
+        let signal = self.signal.clone();
         tokio::spawn(async move {
-            interrupted().await;
+            let exit = interrupted().await;
+            let _ = signal.set(exit);
             // nothing is under way while a question is open
             if asking.load(Ordering::Relaxed) {
                 eprintln!();
-                std::process::exit(Exit::Interrupted as i32);
+                std::process::exit(exit as i32);
             }
             if changes_something {
                 screen.suspend(&mut || eprintln!("stopping; once more ends it at once"));
             }
             cancel.cancel();
-            interrupted().await;
+            let exit = interrupted().await;
             screen.finish();
-            std::process::exit(Exit::Interrupted as i32);
+            std::process::exit(exit as i32);
         });
     }
 
@@ -262,7 +271,8 @@ impl Context {
     }
 }
 
-async fn interrupted() {
+/// Waits for a signal that asks to end; the exit code that goes with it.
+async fn interrupted() -> Exit {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -271,13 +281,14 @@ async fn interrupted() {
             return std::future::pending().await;
         };
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
+            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Terminated,
+            _ = hang_up.recv() => Exit::Terminated,
         }
     }
     #[cfg(not(unix))]
     {
         let _ = tokio::signal::ctrl_c().await;
+        Exit::Interrupted
     }
 }

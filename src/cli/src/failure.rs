@@ -42,6 +42,8 @@ pub enum Exit {
     Changes = 20,
     /// Ctrl-C.
     Interrupted = 130,
+    /// SIGTERM, or a terminal that was closed.
+    Terminated = 143,
 }
 
 /// A failure as the user sees it.

@@ -24,7 +24,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, Output};
 use context::Context;
-use failure::Failure;
+use failure::{Exit, Failure};
 use report::Mode;
 
 fn main() -> ExitCode {
@@ -64,7 +64,7 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|e| Failure::new(failure::Exit::Other, 4, format!("cannot start: {e}")))?;
+        .map_err(|e| Failure::new(Exit::Other, 4, format!("cannot start: {e}")))?;
     let result = runtime.block_on(async {
         let reads = matches!(command, Command::Status(_) | Command::Health(_) | Command::Logs(_));
         context.watch_signals(!reads);
@@ -83,5 +83,11 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
     context.screen.finish();
     // a name look-up that hangs must not hold the exit up
     runtime.shutdown_background();
-    result.and_then(|code| context.unwritten().map_or(Ok(code), Err))
+    let result = result.and_then(|code| context.unwritten().map_or(Ok(code), Err));
+    let interrupted = Exit::Interrupted as u8;
+    match result {
+        Ok(code) if code == interrupted => Ok(context.signal() as u8),
+        Err(failure) if failure.exit == Exit::Interrupted => Err(Failure { exit: context.signal(), ..failure }),
+        other => other,
+    }
 }

@@ -24,6 +24,9 @@ use crate::{lock, preflight, setup_engine, trouble};
 use optional::Optional;
 use outcome::Outcome;
 
+/// How often a plan is made anew because containers changed while it was carried out.
+const SECOND_LOOKS: usize = 5;
+
 /// Brings the project up.
 pub async fn run(context: &Context, args: UpArgs) -> Result<u8, Failure> {
     let loaded = context.load(&args.profile, &args.services)?;
@@ -119,7 +122,7 @@ async fn carry_out(
     services: &[String],
     images: &Images,
 ) -> Result<Applied, Failure> {
-    let plan = plan::up(project, observed, &wish(args, services, images))
+    let mut plan = plan::up(project, observed, &wish(args, services, images))
         .map_err(|refusals| trouble::refused(context, &refusals))?;
     for note in &plan.notes {
         context.note(&format!("note: {note}"));
@@ -128,15 +131,19 @@ async fn carry_out(
         context.note(&plan.to_string());
     }
     let limits = context.limits(args.wait_timeout);
-    let applied = apply(engine, project, &plan, &context.journal, &limits, &context.cancel).await;
-    if !applied.was_overtaken(&plan) || applied.interrupted {
-        return Ok(applied);
+    let mut applied = apply(engine, project, &plan, &context.journal, &limits, &context.cancel).await;
+    // stops that a killed run had asked for come one after the other, each where nothing seemed to be in the way
+    for _ in 0..SECOND_LOOKS {
+        if applied.interrupted || !applied.was_overtaken(&plan) {
+            break;
+        }
+        context.note("note: containers changed while this run was at work; looking again");
+        let observed = engine.observe(&project.name).await?;
+        plan = plan::up(project, &observed, &wish(args, services, images))
+            .map_err(|refusals| trouble::refused(context, &refusals))?;
+        applied = apply(engine, project, &plan, &context.journal, &limits, &context.cancel).await;
     }
-    context.note("note: containers changed while this run was at work; looking again");
-    let observed = engine.observe(&project.name).await?;
-    let plan = plan::up(project, &observed, &wish(args, services, images))
-        .map_err(|refusals| trouble::refused(context, &refusals))?;
-    Ok(apply(engine, project, &plan, &context.journal, &limits, &context.cancel).await)
+    Ok(applied)
 }
 
 fn wish(args: &UpArgs, services: &[String], images: &Images) -> Up {
