@@ -152,7 +152,7 @@ fn resources_and_environment(seed: &Seed) {
     let shell = |line: &str| seed.types(&format!("docker exec flow-platform-devbox {line}"));
     let select = "psql postgresql://actor_user:actor_pass123@postgres:5432/eventstore -Atc 'SELECT 1'";
     assert_eq!(shell(select).trim(), "1");
-    assert!(shell("redis-cli -u redis://:redis123@redis:6379 ping").contains("PONG"));
+    assert!(shell("redis-cli -h redis -a redis123 ping").contains("PONG"));
 }
 
 /// Docker Compose, on the file that the containers name.

@@ -159,8 +159,17 @@ pub struct Image {
     pub tags: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Bytes on disk.
+    /// Bytes, with the layers that it shares with others.
     pub size: u64,
+    /// Creation time, seconds since 1970.
+    pub created: i64,
+}
+
+impl Image {
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
 }
 
 impl Container {

@@ -30,9 +30,9 @@ const UNCHANGED: &str = "unchanged";
 pub struct Limits {
     /// How long one wait may take.
     pub wait: Duration,
-    /// Requests that change something, at the same time. The engine sets up containers on the CPU, so more than
-    /// its cores can do gains nothing and delays the service that takes longest to boot.
-    pub requests: usize,
+    /// Containers that are started at the same time. The engine does that on the CPU, so more than its cores can do
+    /// gains nothing and delays the service that takes longest to boot.
+    pub starts: usize,
 }
 
 /// What came of a plan.
@@ -127,12 +127,13 @@ pub async fn apply(
     let run = Run { engine, project, plan, journal, limits, events: &events, gates: &gates };
     let mut applied = Applied { untouched: plan.untouched.clone(), ..Applied::default() };
     let mut state = vec![Status::Pending; plan.steps.len()];
+    let mut news = events.subscribe();
     let mut running = FuturesUnordered::new();
     let mut aborts: BTreeMap<usize, AbortHandle> = BTreeMap::new();
 
     loop {
         if !cancel.is_cancelled() {
-            while let Some(i) = next(plan, &state, limits.requests) {
+            while let Some(i) = next(plan, &state, limits.starts) {
                 state[i] = Status::Running;
                 let (handle, registration) = AbortHandle::new_pair();
                 aborts.insert(i, handle);
@@ -145,6 +146,12 @@ pub async fn apply(
         }
         let finished = tokio::select! {
             finished = running.next() => finished,
+            Ok(event) = news.recv() => {
+                if event.action == "die" {
+                    note_death(plan, &mut state, &event.container);
+                }
+                continue;
+            }
             () = cancel.cancelled(), if !applied.interrupted => {
                 applied.interrupted = true;
                 // requests under way finish; waiting is pointless now
@@ -179,17 +186,33 @@ pub async fn apply(
 enum Status {
     Pending,
     Running,
+    /// A stop whose container is dead already, while the engine still tidies up after it.
+    Dead,
     Done,
     Failed,
 }
 
-/// The heaviest step that may begin now; requests are limited, waits are not.
-fn next(plan: &Plan, state: &[Status], requests: usize) -> Option<usize> {
-    let busy = (0..state.len()).filter(|&i| state[i] == Status::Running && !plan.steps[i].action.is_wait()).count();
+/// Keeps that a container which is being stopped has died: whatever it depended on may be stopped now.
+fn note_death(plan: &Plan, state: &mut [Status], container: &str) {
+    for (status, step) in state.iter_mut().zip(&plan.steps) {
+        let stops = matches!(&step.action, Action::StopContainer { name, .. } if name == container);
+        if stops && *status == Status::Running {
+            *status = Status::Dead;
+        }
+    }
+}
+
+/// The heaviest step that may begin now; starts are limited, since the engine does them on the CPU.
+fn next(plan: &Plan, state: &[Status], starts: usize) -> Option<usize> {
+    let is_start = |i: usize| matches!(plan.steps[i].action, Action::StartContainer { .. });
+    let is_stop = |i: usize| matches!(plan.steps[i].action, Action::StopContainer { .. });
+    let busy = (0..state.len()).filter(|&i| state[i] == Status::Running && is_start(i)).count();
+    let passed =
+        |i: usize, before: usize| state[before] == Status::Done || (state[before] == Status::Dead && is_stop(i));
     (0..state.len())
         .filter(|&i| state[i] == Status::Pending)
-        .filter(|&i| plan.steps[i].action.is_wait() || busy < requests)
-        .filter(|&i| plan.steps[i].after.iter().all(|&before| state[before] == Status::Done))
+        .filter(|&i| !is_start(i) || busy < starts)
+        .filter(|&i| plan.steps[i].after.iter().all(|&before| passed(i, before)))
         .max_by_key(|&i| (plan.steps[i].weight, std::cmp::Reverse(i)))
 }
 
@@ -257,7 +280,9 @@ impl Run<'_> {
                 let service = self.project.services.get(service);
                 let wait = Wait::new(engine, name, self.events.subscribe(), self.limits.wait);
                 let unchanged = self.plan.steps[i].because == UNCHANGED;
-                let wait = wait.held_by(self.gates.0[i].subscribe()).runs_already(unchanged);
+                let wait = wait.runs_already(unchanged);
+                // what runs since before this run need not wait for anything to answer
+                let wait = if unchanged { wait } else { wait.held_by(self.gates.0[i].subscribe()) };
                 return wait.until_ready(service).await.map(Done::Ready).map_err(Reason::Wait);
             }
             Action::WaitCompleted { name, .. } => {

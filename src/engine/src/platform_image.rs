@@ -94,12 +94,12 @@ pub async fn ensure(engine: &Engine, executable: &Path, journal: &Journal) -> Re
 }
 
 /// The tag of the image with this executable, if it was made before; makes nothing.
-pub async fn find(engine: &Engine, executable: &Path) -> Result<Option<String>, PlatformImageError> {
+pub fn find(images: &[Image], executable: &Path) -> Result<Option<String>, PlatformImageError> {
     let unreadable = |source| PlatformImageError::Unreadable { path: executable.to_owned(), source };
     let mut file = File::open(executable).map_err(unreadable)?;
     let Some(elf) = elf::read(&mut file).map_err(unreadable)? else { return Ok(None) };
     let fingerprint = fingerprint(&file, &elf).map_err(unreadable)?;
-    Ok(known(&engine.images().await?, &fingerprint))
+    Ok(known(images, &fingerprint))
 }
 
 async fn make(

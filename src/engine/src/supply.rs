@@ -153,7 +153,7 @@ impl Supply<'_> {
         match self.origin(observed, service) {
             Origin::Here(chosen) if chosen.version.is_empty() => self.inspected(&chosen.reference).await,
             Origin::Here(chosen) => Ok(chosen),
-            Origin::Executable => match self.platform_image(observed).await {
+            Origin::Executable => match self.platform_image(observed) {
                 Some(image) => Ok(image),
                 None => {
                     let tag = platform_image::ensure(self.engine, self.executable, self.journal).await?;
@@ -168,8 +168,8 @@ impl Supply<'_> {
     }
 
     /// The image made from the executable, if it was made and the executable has not changed since.
-    pub async fn platform_image(&self, observed: &Observed) -> Option<Chosen> {
-        let tag = platform_image::find(self.engine, self.executable).await.ok()??;
+    pub fn platform_image(&self, observed: &Observed) -> Option<Chosen> {
+        let tag = platform_image::find(&observed.images, self.executable).ok()??;
         observed.image(&tag).map(|image| chosen(&tag, image))
     }
 

@@ -90,7 +90,7 @@ async fn list(context: &Context, engine: &Engine, project: &compose::Project) ->
         let origin = supply.origin(&observed, service);
         let here = match &origin {
             Origin::Here(chosen) => supply.with_version(chosen.clone()).await,
-            Origin::Executable => supply.platform_image(&observed).await,
+            Origin::Executable => supply.platform_image(&observed),
             _ => None,
         };
         let size = here.as_ref().and_then(|c| observed.image(&c.reference)).map(|i| i.size);
@@ -183,7 +183,7 @@ async fn save(context: &Context, engine: &Engine, project: &compose::Project, fi
     for service in project.services.values() {
         let here = match supply.origin(&observed, service) {
             Origin::Here(chosen) => Some(chosen.reference),
-            Origin::Executable => supply.platform_image(&observed).await.map(|c| c.reference),
+            Origin::Executable => supply.platform_image(&observed).map(|c| c.reference),
             _ => None,
         };
         match here {

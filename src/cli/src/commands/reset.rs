@@ -31,7 +31,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     let services = if args.services.is_empty() { vec![] } else { back_up(&ran, &args.services) };
     let up = UpArgs { services, wait_timeout: args.wait_timeout, ..UpArgs::default() };
     // whatever could keep it from coming up again is found before anything is deleted
-    let prepared = prepare(context, &up, &engine, context.load(&up.profile, &up.services)?).await?;
+    let mut prepared = prepare(context, &up, &engine, context.load(&up.profile, &up.services)?).await?;
 
     let plan = plan::down(&name, &observed, &Down { services: args.services.clone(), volumes: true });
     let volumes: Vec<String> = plan
@@ -49,6 +49,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
             .hint(format!("finish it: {}", context.again(&["--yes"]))));
     }
     check_gone(context, &engine, &name, &volumes).await?;
+    prepared.observed = None;
     let outcome = prepared.bring_up(context, &up, &engine).await?;
     context.screen.finish();
     outcome.report(context, &up)

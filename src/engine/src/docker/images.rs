@@ -12,7 +12,7 @@ mod layers;
 mod pull;
 mod verdict;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{ContainerCreateBody, ImageSummary};
@@ -21,6 +21,8 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use futures_util::TryStreamExt;
+
+pub use compose::observed::Image;
 
 pub use archive::ArchiveError;
 pub use build::{Build, BuildError};
@@ -40,37 +42,13 @@ pub const SOURCE: &str = "dev.banyan.source";
 /// Label: this container or image is of use only while something is being made; leftovers can go.
 pub const TEMPORARY: &str = "dev.banyan.temporary";
 
-/// One image of the engine, as its list has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    /// `sha256:…`
-    pub id: String,
-    /// `redis:7-alpine`, …; empty for an image that lost its name.
-    pub tags: Vec<String>,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Bytes, with the layers that it shares with others.
-    pub size: u64,
-    /// Seconds since 1970.
-    pub created: i64,
-}
-
-impl Image {
-    /// The value of a label.
-    pub fn label(&self, name: &str) -> Option<&str> {
-        self.labels.get(name).map(String::as_str)
-    }
-}
-
-impl From<ImageSummary> for Image {
-    fn from(image: ImageSummary) -> Self {
-        Self {
-            id: image.id,
-            tags: image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect(),
-            labels: image.labels.into_iter().collect(),
-            size: image.size.try_into().unwrap_or(0),
-            created: image.created,
-        }
+fn listed(image: ImageSummary) -> Image {
+    Image {
+        id: image.id,
+        tags: image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect(),
+        labels: image.labels.into_iter().collect(),
+        size: image.size.try_into().unwrap_or(0),
+        created: image.created,
     }
 }
 
@@ -88,7 +66,7 @@ impl Engine {
     async fn list_images(&self, filters: HashMap<&str, Vec<&str>>) -> Result<Vec<Image>, Error> {
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
         let images = self.docker.list_images(Some(options)).await.map_err(doing(|| "list images"))?;
-        Ok(images.into_iter().map(Image::from).collect())
+        Ok(images.into_iter().map(listed).collect())
     }
 
     /// What an image says about itself; `None` when the engine does not have it.

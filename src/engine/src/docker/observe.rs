@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, PortSummaryTypeEnum};
-use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions};
-use compose::observed::{Container, Image, Labelled, Observed, PublishedPort, State, VolumeMount};
+use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
+use compose::observed::{Container, Labelled, Observed, PublishedPort, State, VolumeMount};
 
 use super::connect::Engine;
 use super::error::{Error, doing};
@@ -13,7 +13,7 @@ impl Engine {
     /// Everything that a plan depends on; four list requests, at the same time.
     pub async fn observe(&self, project: &str) -> Result<Observed, Error> {
         let (all, networks, volumes, images) =
-            tokio::try_join!(self.all_containers(), self.networks(), self.volumes(), self.image_list())?;
+            tokio::try_join!(self.all_containers(), self.networks(), self.volumes(), self.images())?;
         let (containers, others) = all.into_iter().partition(|c| c.project() == Some(project));
         Ok(Observed { containers, others, networks, volumes, images })
     }
@@ -51,19 +51,6 @@ impl Engine {
         let list = self.docker.list_volumes(None::<ListVolumesOptions>).await.map_err(doing(|| "list volumes"))?;
         let volumes = list.volumes.unwrap_or_default();
         Ok(volumes.into_iter().map(|v| (v.name, labelled(Some(v.labels)))).collect())
-    }
-
-    async fn image_list(&self) -> Result<Vec<Image>, Error> {
-        let list = self.docker.list_images(None::<ListImagesOptions>).await.map_err(doing(|| "list images"))?;
-        Ok(list
-            .into_iter()
-            .map(|i| Image {
-                id: i.id,
-                tags: i.repo_tags,
-                labels: i.labels.into_iter().collect(),
-                size: u64::try_from(i.size).unwrap_or(0),
-            })
-            .collect())
     }
 }
 

@@ -61,7 +61,7 @@ async fn foresee(
         let (here, fetch) = match origin {
             Origin::Here(chosen) => (supply.with_version(chosen).await, None),
             Origin::Executable => {
-                (supply.platform_image(observed).await, Some(format!("make {} from this executable", service.image)))
+                (supply.platform_image(observed), Some(format!("make {} from this executable", service.image)))
             }
             Origin::Build(recipe) => (None, Some(format!("build {} from recipe {recipe}", service.image))),
             Origin::Fetch { recipe } => {

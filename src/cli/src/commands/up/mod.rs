@@ -64,6 +64,8 @@ pub struct Prepared<'a> {
     /// The image that the files name for each service.
     wanted: BTreeMap<String, String>,
     supply: Supply<'a>,
+    /// What there was to see, if nothing has changed since.
+    pub observed: Option<Observed>,
 }
 
 /// Checks ports and names, and gets the images of the required services.
@@ -90,22 +92,33 @@ pub async fn prepare<'a>(
     let wanted = loaded.project.services.values().map(|s| (s.name.clone(), s.image.clone())).collect();
     let loaded = with_stand_ins(context, args, loaded, &images)?;
     loaded.persist()?;
-    Ok(Prepared { loaded, required, optional, images, wanted, supply })
+    let fetched = images.values().any(|i| !observed.images.iter().any(|known| known.id == i.id));
+    let observed = (!fetched).then_some(observed);
+    Ok(Prepared { loaded, required, optional, images, wanted, supply, observed })
 }
 
 impl Prepared<'_> {
     /// Carries out what is needed, the required services first.
     pub async fn bring_up(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<Outcome, Failure> {
-        let Self { loaded, required, optional, mut images, wanted, supply } = self;
+        let Self { loaded, required, optional, mut images, wanted, supply, observed } = self;
         let project = loaded.project;
-        let observed = engine.observe(&project.name).await?;
+        let observed = match observed {
+            Some(observed) => observed,
+            None => engine.observe(&project.name).await?,
+        };
         let applied = carry_out(context, args, engine, &project, &observed, &required, &images).await?;
         if context.cancel.is_cancelled() {
             return Err(interrupted(context));
         }
         let mut outcome = Optional::default();
         if applied.failures.is_empty() && !optional.is_empty() {
-            let (came, more) = optional::bring_up(context, args, engine, &project, &supply, &optional).await?;
+            let observed = if applied.changes.is_empty() && applied.removed.is_empty() {
+                observed
+            } else {
+                engine.observe(&project.name).await?
+            };
+            let (came, more) =
+                optional::bring_up(context, args, engine, &project, &supply, observed, &optional).await?;
             images.extend(more);
             outcome = came;
         }

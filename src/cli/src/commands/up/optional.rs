@@ -35,9 +35,9 @@ pub async fn bring_up(
     engine: &Engine,
     project: &Project,
     supply: &Supply<'_>,
+    observed: Observed,
     services: &[String],
 ) -> Result<(Optional, Images), Failure> {
-    let observed = engine.observe(&project.name).await?;
     let memory = Memory::of(data_folder(&context.env, context.folder())?, &project.name);
     let given_up = given_up(args, &memory, supply, &observed, project, services);
     let to_try: Vec<String> = services.iter().filter(|s| !given_up.contains(s)).cloned().collect();
