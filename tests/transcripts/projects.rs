@@ -53,7 +53,7 @@ fn mistakes_in_the_manifest() {
     exit code 3
     ── stderr
     error[E0301]: a mistake in the configuration; nothing was changed
-      [folder]/banyan.yaml:3:1: unknown field `service`, expected `compose` or `services` at line 3 column 1
+      [folder]/banyan.yaml:3:1: unknown field `service`, expected `compose` or `services`
          |
        3 | service: {}
          | ^
@@ -154,7 +154,7 @@ fn a_data_folder_that_cannot_be_written() {
     insta::assert_snapshot!(transcript(&stage, &["up"]), @"
     exit code 3
     ── stderr
-    error[E0301]: a mistake in the configuration; nothing was changed
-      [folder]/file/below/stacks/default/.env: cannot read env file: Not a directory (os error 20)
+    error[E0303]: cannot write [folder]/file/below/stacks/default: Not a directory (os error 20)
+      hint: make the folder writable, or name another one: BANYAN_DATA_DIR=/some/folder
     ");
 }

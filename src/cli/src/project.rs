@@ -119,6 +119,9 @@ impl Chooser<'_> {
     fn built_in(&self) -> Result<Loaded, Failure> {
         let stacks = data_folder(self.env, self.folder)?.join("stacks");
         let folder = stacks.join(self.global.instance.as_deref().unwrap_or("default"));
+        if let Some(e) = std::fs::metadata(&folder).err().filter(|e| e.kind() == std::io::ErrorKind::NotADirectory) {
+            return Err(unwritable(&folder, &e));
+        }
         let file = folder.join(stack::FILE);
         let mut files = vec![(file.clone(), stack::render(&self.stand_ins))];
         let mut sources = self.sources(vec![file.clone()], folder.clone());
@@ -218,10 +221,12 @@ fn settings_of(text: &str) -> BTreeMap<String, String> {
 }
 
 fn write(path: &Path, content: &str) -> Result<(), Failure> {
-    stack::write(path, content).map_err(|e| {
-        Failure::new(Exit::Config, 3, format!("cannot write {}: {e}", path.display()))
-            .hint("make the folder writable, or name another one: BANYAN_DATA_DIR=/some/folder")
-    })
+    stack::write(path, content).map_err(|e| unwritable(path, &e))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Config, 3, format!("cannot write {}: {error}", path.display()))
+        .hint("make the folder writable, or name another one: BANYAN_DATA_DIR=/some/folder")
 }
 
 /// The compose files that a manifest names, then those of its services.
@@ -234,7 +239,10 @@ fn manifest_files(manifest: &Path) -> Result<Vec<PathBuf>, Failure> {
             line: l.line(),
             column: l.column(),
         });
-        let mut problem = Problem::new(e.to_string())
+        // the place is told by the problem itself
+        let message = e.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        let mut problem = Problem::new(message)
             .hint("banyan.yaml has two keys: `compose` (a list of files) and `services` (name: folder)");
         problem.source_line =
             place.as_ref().and_then(|p| text.lines().nth(p.line.saturating_sub(1))).map(str::to_owned);

@@ -281,8 +281,9 @@ impl Run<'_> {
                 let wait = Wait::new(engine, name, self.events.subscribe(), self.limits.wait);
                 let unchanged = self.plan.steps[i].because == UNCHANGED;
                 let wait = wait.runs_already(unchanged);
-                // what runs since before this run need not wait for anything to answer
-                let wait = if unchanged { wait } else { wait.held_by(self.gates.0[i].subscribe()) };
+                // where nothing was started, nothing boots that questions could slow down
+                let calm = self.plan.steps[i].doomed_by.iter().all(|&d| self.plan.steps[d].because == UNCHANGED);
+                let wait = if calm && unchanged { wait } else { wait.held_by(self.gates.0[i].subscribe()) };
                 return wait.until_ready(service).await.map(Done::Ready).map_err(Reason::Wait);
             }
             Action::WaitCompleted { name, .. } => {

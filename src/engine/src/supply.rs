@@ -110,6 +110,12 @@ impl Supply<'_> {
         }
     }
 
+    /// The service that stands for all that use its image: one that names a recipe, if there is one.
+    pub fn user_of<'p>(&self, project: &'p Project, image: &str) -> Option<&'p Service> {
+        let users = || project.services.values().filter(|s| s.image == image);
+        users().find(|s| s.extension.recipe.is_some()).or_else(|| users().next())
+    }
+
     /// The image that a recipe has made before.
     fn built(&self, observed: &Observed, name: &str) -> Option<Chosen> {
         let base = &self.host.as_ref().ok()?.base;
@@ -133,7 +139,10 @@ impl Supply<'_> {
         for service in services.iter().filter_map(|s| project.services.get(s)) {
             wanted.entry(&service.image).or_default().push(service);
         }
-        let had = join_all(wanted.values().map(|users| self.image(observed, users[0]))).await;
+        let had = join_all(
+            wanted.iter().map(|(image, users)| self.image(observed, self.user_of(project, image).unwrap_or(users[0]))),
+        )
+        .await;
         let (mut images, mut unavailable) = (Images::new(), Vec::new());
         for ((reference, users), result) in wanted.into_iter().zip(had) {
             let services: Vec<String> = users.iter().map(|s| s.name.clone()).collect();
