@@ -254,7 +254,7 @@ impl Context {
     /// Limits for carrying out a plan.
     pub fn limits(&self, wait: Duration) -> engine::apply::Limits {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        engine::apply::Limits { wait, starts: cores.clamp(2, 8) }
+        engine::apply::Limits { wait, set_ups: cores.clamp(2, 8) }
     }
 
     /// The folder that a project of these options would have; for when its files cannot be read.

@@ -30,9 +30,9 @@ const UNCHANGED: &str = "unchanged";
 pub struct Limits {
     /// How long one wait may take.
     pub wait: Duration,
-    /// Containers that are started at the same time. The engine does that on the CPU, so more than its cores can do
-    /// gains nothing and delays the service that takes longest to boot.
-    pub starts: usize,
+    /// Containers that are created or started at the same time. The engine does that on the CPU, so more than its cores
+    /// can do gains nothing and delays the service that takes longest to boot.
+    pub set_ups: usize,
 }
 
 /// What came of a plan.
@@ -133,7 +133,7 @@ pub async fn apply(
 
     loop {
         if !cancel.is_cancelled() {
-            while let Some(i) = next(plan, &state, limits.starts) {
+            while let Some(i) = next(plan, &state, limits.set_ups) {
                 state[i] = Status::Running;
                 let (handle, registration) = AbortHandle::new_pair();
                 aborts.insert(i, handle);
@@ -202,16 +202,17 @@ fn note_death(plan: &Plan, state: &mut [Status], container: &str) {
     }
 }
 
-/// The heaviest step that may begin now; starts are limited, since the engine does them on the CPU.
-fn next(plan: &Plan, state: &[Status], starts: usize) -> Option<usize> {
-    let is_start = |i: usize| matches!(plan.steps[i].action, Action::StartContainer { .. });
+/// The heaviest step that may begin now; set-ups are limited, since the engine does them on the CPU.
+fn next(plan: &Plan, state: &[Status], set_ups: usize) -> Option<usize> {
+    let sets_up =
+        |i: usize| matches!(plan.steps[i].action, Action::CreateContainer { .. } | Action::StartContainer { .. });
     let is_stop = |i: usize| matches!(plan.steps[i].action, Action::StopContainer { .. });
-    let busy = (0..state.len()).filter(|&i| state[i] == Status::Running && is_start(i)).count();
+    let busy = (0..state.len()).filter(|&i| state[i] == Status::Running && sets_up(i)).count();
     let passed =
         |i: usize, before: usize| state[before] == Status::Done || (state[before] == Status::Dead && is_stop(i));
     (0..state.len())
         .filter(|&i| state[i] == Status::Pending)
-        .filter(|&i| !is_start(i) || busy < starts)
+        .filter(|&i| !sets_up(i) || busy < set_ups)
         .filter(|&i| plan.steps[i].after.iter().all(|&before| passed(i, before)))
         .max_by_key(|&i| (plan.steps[i].weight, std::cmp::Reverse(i)))
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use sqlx::{ConnectOptions, Connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,6 +14,8 @@ use crate::stage::text;
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// Between two attempts while waiting for the first answer.
 const PAUSE: Duration = Duration::from_millis(5);
+/// An attempt that takes longer than this is no longer alone.
+const BESIDE: Duration = Duration::from_millis(50);
 
 /// Whom to ask, and how.
 #[derive(Debug, Clone)]
@@ -53,13 +56,21 @@ impl Clients {
     }
 
     /// Asks until there is an answer: how long after `began` it came.
+    ///
+    /// An attempt that comes before the container's network is there can hang for a second (its first packet is lost),
+    /// so another one is made beside it.
     pub fn first_answer(&self, target: &Target, began: Instant, limit: Duration) -> Result<Duration, String> {
         self.0.block_on(async {
+            let mut attempts = FuturesUnordered::new();
             loop {
-                match target.attempt().await {
-                    Ok(()) => return Ok(began.elapsed()),
-                    Err(why) if began.elapsed() > limit => return Err(format!("{}: {why}", target.service)),
-                    Err(_) => tokio::time::sleep(PAUSE).await,
+                attempts.push(target.attempt());
+                tokio::select! {
+                    Some(answer) = attempts.next() => match answer {
+                        Ok(()) => return Ok(began.elapsed()),
+                        Err(why) if began.elapsed() > limit => return Err(format!("{}: {why}", target.service)),
+                        Err(_) => tokio::time::sleep(PAUSE).await,
+                    },
+                    () = tokio::time::sleep(BESIDE) => {}
                 }
             }
         })
