@@ -36,7 +36,7 @@ mod yaml;
 
 pub use load::{Read, Sources, load};
 pub use observed::Observed;
-pub use plan::{Intent, Plan};
+pub use plan::Plan;
 pub use problem::Problem;
 pub use project::Project;
 pub use quantity::duration;

@@ -20,7 +20,7 @@ use crate::docker::Error;
 use crate::docker::images::{self, BuildError, Image};
 
 /// Label: the recipe's name.
-pub const RECIPE: &str = "dev.banyan.recipe";
+pub const RECIPE: &str = compose::observed::LABEL_RECIPE;
 /// Label: the recipe's hash.
 pub const RECIPE_HASH: &str = "dev.banyan.recipe-hash";
 /// Label that a recipe puts on stages whose files it copies from; what is left of them is swept away.

@@ -18,15 +18,6 @@ pub use refusal::Refusal;
 pub use up::{Up, included, up};
 pub use verdict::is_done_job;
 
-/// What the user asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Intent {
-    /// Bring services up.
-    Up(Up),
-    /// Take services down; labels alone say which.
-    Down(Down),
-}
-
 /// `down`: which services, and whether their data goes too.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Down {

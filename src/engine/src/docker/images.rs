@@ -36,9 +36,9 @@ use super::Engine;
 use super::error::{Error, doing};
 
 /// Label: the version of the server inside, as the server itself says it.
-pub const VERSION: &str = "dev.banyan.version";
+pub const VERSION: &str = compose::observed::LABEL_VERSION;
 /// Label: where an image of ours comes from: `recipe`, `executable`.
-pub const SOURCE: &str = "dev.banyan.source";
+pub const SOURCE: &str = compose::observed::LABEL_SOURCE;
 /// Label: this container or image is of use only while something is being made; leftovers can go.
 pub const TEMPORARY: &str = "dev.banyan.temporary";
 
