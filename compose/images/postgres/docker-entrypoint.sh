@@ -6,6 +6,9 @@ set -euo pipefail
 log() { printf '%s\n' "banyan: $*" >&2; }
 die() { printf '%s\n' "Error: $*" >&2; exit 1; }
 
+# Inside the volume, so that moving out of it is a rename.
+staging=.banyan-init
+
 # NAME_FILE may hold the value of NAME.
 from_file() {
     local name=$1 file_name=$1_FILE
@@ -76,14 +79,69 @@ check_settings() {
        superuser, or POSTGRES_HOST_AUTH_METHOD=trust to accept everyone."
 }
 
+# What new databases accept over TCP.
+allow_hosts() {
+    local pg_hba=$1 auth=${POSTGRES_HOST_AUTH_METHOD:-}
+    [ -n "$auth" ] || auth=$(postgres -D "${pg_hba%/*}" -C password_encryption "${@:2}")
+    printf '\nhost all all all %s\n' "$auth" >> "$pg_hba"
+}
+
+prepared=/usr/share/banyan/cluster
+
+# The image holds a cluster that is as initdb would make it, unless something here
+# asks for another one or for a server to run scripts on.
+prepared_cluster_fits() {
+    local name
+    for name in "$POSTGRES_USER" "$POSTGRES_DB" "$POSTGRES_PASSWORD"; do
+        case $name in ''|pg_*|*$'\n'*) return 1 ;; esac
+        [ "$(printf %s "$name" | wc -c)" -le 63 ] || return 1
+    done
+    [ "${POSTGRES_INITDB_ARGS:-}" = "$(cat "$prepared.args")" ] \
+        && [ -z "${POSTGRES_INITDB_WALDIR:-}${TZ:-}" ] \
+        && [ -z "$(ls -A "$PGDATA" /docker-entrypoint-initdb.d | grep -v : || true)" ]
+}
+
+literal() { printf "'%s'" "${1//\'/\'\'}"; }
+identifier() { printf '"%s"' "${1//\"/\"\"}"; }
+
+# Made beside, moved in at the end: a start that is killed half-way leaves nothing
+# that looks like a cluster.
+copy_prepared_cluster() {
+    local new=$PGDATA/$staging
+    cp -a --no-preserve=ownership "$prepared" "$new"
+    # Every cluster has an identifier of its own, in the control file's first eight
+    # bytes; pg_resetwal writes the checksum and the first log segment for it.
+    head -c 8 /dev/urandom | dd of="$new/global/pg_control" bs=8 count=1 conv=notrunc status=none
+    pg_resetwal -f -D "$new" >/dev/null 2>&1
+    allow_hosts "$new/pg_hba.conf" "$@"
+    {
+        # A role cannot rename itself, and this mode knows no other.
+        echo "UPDATE pg_authid SET rolname = $(literal "$POSTGRES_USER") WHERE oid = 10;"
+        echo "ALTER ROLE $(identifier "$POSTGRES_USER") PASSWORD $(literal "$POSTGRES_PASSWORD");"
+        [ "$POSTGRES_DB" = postgres ] || echo "CREATE DATABASE $(identifier "$POSTGRES_DB");"
+    } | postgres --single -D "$new" "$@" -c exit_on_error=on -c log_checkpoints=off template1 >/dev/null
+    initdb --sync-only -D "$new" >/dev/null
+    find "$new" -mindepth 1 -maxdepth 1 \! -name PG_VERSION -exec mv -t "$PGDATA" {} +
+    mv "$new/PG_VERSION" "$PGDATA/"
+    rmdir "$new"
+    sync "$PGDATA"
+}
+
 init_cluster() {
+    rm -rf "${PGDATA:?}/$staging"
+    if prepared_cluster_fits; then
+        copy_prepared_cluster "$@"
+    else
+        make_cluster "$@"
+    fi
+    log "PostgreSQL init process complete; ready for start up."
+}
+
+make_cluster() {
     # Unquoted: the variable holds a command line's worth of flags.
     eval "initdb --username=\"\$POSTGRES_USER\" --pwfile=<(printf '%s\n' \"\$POSTGRES_PASSWORD\") \
         ${POSTGRES_INITDB_WALDIR:+--waldir=\"\$POSTGRES_INITDB_WALDIR\"} ${POSTGRES_INITDB_ARGS:-} >&2"
-
-    local auth=${POSTGRES_HOST_AUTH_METHOD:-}
-    [ -n "$auth" ] || auth=$(postgres -C password_encryption "$@")
-    printf '\nhost all all all %s\n' "$auth" >> "$PGDATA/pg_hba.conf"
+    allow_hosts "$PGDATA/pg_hba.conf" "$@"
 
     # Only the unix socket, so that nobody outside meets a half-made database.
     log "starting the temporary server"
@@ -104,7 +162,6 @@ init_cluster() {
     trap - EXIT
     pg_ctl -D "$PGDATA" -m fast -w stop >&2
     unset PGPASSWORD
-    log "PostgreSQL init process complete; ready for start up."
 }
 
 main() {

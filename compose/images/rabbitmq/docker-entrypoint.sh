@@ -50,6 +50,22 @@ for plugin in $(tr -cs 'a-z0-9_' ' ' < "$enabled" 2>/dev/null || true); do
     fi
 done
 
+# See the Dockerfile: one folder to look for modules in, and no look inside of
+# archives, which there are none of.
+arguments='-pa /usr/lib/rabbitmq/modules -code_path_choice strict'
+
+# Reading settings files means compiling the schema of every plugin first. Where
+# there are none but the image's own, its defaults go in as arguments instead.
+conf=/etc/rabbitmq
+if [ -z "${RABBITMQ_CONFIG_FILE:-}${RABBITMQ_CONFIG_FILES:-}${RABBITMQ_ADVANCED_CONFIG_FILE:-}" ] &&
+    [ -z "$(find -L "$conf" \( -name '*.conf' -o -name '*.config' \) \! -name rabbitmq-env.conf \! -path "$conf/conf.d/10-defaults.conf")" ] &&
+    cmp -s "$conf/conf.d/10-defaults.conf" /usr/share/banyan/10-defaults.conf
+then
+    export RABBITMQ_CONFIG_FILES=/nonexistent
+    arguments+=' -rabbit loopback_users []'
+fi
+export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$arguments${RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:+ $RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS}"
+
 # On SIGTERM alone, the management plugin waits 5 s for a process that waits
 # for the plugin. Taking its statistics collector out first ends that; when it
 # is not there yet (or the node is not), SIGTERM does the rest as before.
