@@ -106,7 +106,15 @@ impl<'a> Wait<'a> {
     }
 
     /// Until the service answers, or it is certain that it will not.
-    pub async fn until_ready(mut self, service: Option<&Service>) -> Result<Readiness, Box<Trouble>> {
+    pub async fn until_ready(self, service: Option<&Service>) -> Result<Readiness, Box<Trouble>> {
+        let (seen, name) = (self.events.resubscribe(), self.name);
+        match self.ready(service).await {
+            Err(trouble) => Err(trouble.with_late_news(seen, name).await),
+            ready => ready,
+        }
+    }
+
+    async fn ready(mut self, service: Option<&Service>) -> Result<Readiness, Box<Trouble>> {
         self.may_end = may_end(service);
         let detail = match self.until_running().await? {
             Ok(detail) => detail,
@@ -164,7 +172,15 @@ impl<'a> Wait<'a> {
     }
 
     /// Until the container ended with 0.
-    pub async fn until_completed(mut self) -> Result<Readiness, Box<Trouble>> {
+    pub async fn until_completed(self) -> Result<Readiness, Box<Trouble>> {
+        let (seen, name) = (self.events.resubscribe(), self.name);
+        match self.completed().await {
+            Err(trouble) => Err(trouble.with_late_news(seen, name).await),
+            completed => completed,
+        }
+    }
+
+    async fn completed(mut self) -> Result<Readiness, Box<Trouble>> {
         self.waited_for = "its end with exit code 0".to_owned();
         loop {
             let detail = self.look().await?;

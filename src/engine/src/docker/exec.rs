@@ -14,11 +14,11 @@ use super::error::{Error, doing};
 pub struct Ended {
     /// Exit code.
     pub code: i64,
-    /// The first 4 KiB of standard output and error together.
+    /// The first 64 KiB of standard output and error together.
     pub output: String,
 }
 
-const OUTPUT_LIMIT: usize = 4096;
+const OUTPUT_LIMIT: usize = 65_536;
 
 impl Engine {
     /// Runs a command as the container's own user; `None` when it took longer than `limit`.

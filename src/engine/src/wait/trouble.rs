@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::sync::broadcast::Receiver;
+
 use crate::docker::containers::Detail;
+use crate::docker::events::Event;
 
 /// Why a service did not become ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +37,28 @@ pub struct Trouble {
     pub detail: Detail,
 }
 
+/// How long after a death by SIGKILL the engine may still find out that memory was the reason.
+const LATE_NEWS: Duration = Duration::from_millis(500);
+
 impl Trouble {
+    /// The same, when the engine's events say what its state does not: under load, it hears of a lack of memory after
+    /// the death that follows from it, and then forgets to write it down.
+    pub(super) async fn with_late_news(mut self: Box<Self>, mut events: Receiver<Event>, container: &str) -> Box<Self> {
+        let killed = matches!(self.cause, Cause::Exited | Cause::CrashLoop) && self.detail.exit_code == 137;
+        if killed && !self.detail.oom_killed {
+            let news = async {
+                while let Ok(event) = events.recv().await {
+                    if event.container == container && event.action == "oom" {
+                        return true;
+                    }
+                }
+                false
+            };
+            self.detail.oom_killed = tokio::time::timeout(LATE_NEWS, news).await.unwrap_or(false);
+        }
+        self
+    }
+
     /// One line: state, exit code and its meaning.
     pub fn summary(&self) -> String {
         let seconds = self.waited.as_secs_f64();
