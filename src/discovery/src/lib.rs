@@ -7,6 +7,7 @@ use banyan_sdk::{
     Error,
     config::{Config, Reader, Stores},
     dependency::Dependency,
+    metrics::Metrics,
     server,
 };
 use tokio::net::TcpListener;
@@ -38,7 +39,7 @@ impl Settings {
 /// Runs service discovery in this process until it is told to stop.
 pub async fn serve(env: &dyn Fn(&str) -> Option<String>) -> Result<(), Error> {
     let (config, dependencies, routes) = Settings::read(env)?.parts();
-    server::serve(&config, dependencies, routes).await
+    server::serve(&config, &Metrics::new(&config.service), dependencies, routes).await
 }
 
 /// Runs service discovery on `listener` until `shutdown` completes.
@@ -48,5 +49,5 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let (config, dependencies, routes) = settings.parts();
-    server::run(listener, &config, dependencies, routes, shutdown).await
+    server::run(listener, &config, &Metrics::new(&config.service), dependencies, routes, shutdown).await
 }

@@ -40,12 +40,12 @@ impl Addresses {
 
 struct Page {
     service: String,
-    version: &'static str,
+    version: String,
     addresses: Addresses,
 }
 
 pub(crate) fn routes(config: &Config, addresses: Addresses) -> Router {
-    let page = Page { service: config.service.clone(), version: config.version, addresses };
+    let page = Page { service: config.service.clone(), version: config.version.clone(), addresses };
     Router::new().route("/", get(list)).with_state(Arc::new(page))
 }
 
@@ -139,7 +139,11 @@ mod tests {
     use super::*;
 
     fn page(addresses: &str) -> Page {
-        Page { service: "api-gateway".to_owned(), version: "1", addresses: Addresses::parse(addresses).unwrap() }
+        Page {
+            service: "api-gateway".to_owned(),
+            version: "1".to_owned(),
+            addresses: Addresses::parse(addresses).unwrap(),
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use banyan_sdk::{
     Error,
     config::{self, Config, Endpoint, Reader, Stores},
     dependency::{Dependency, Kind},
+    metrics::Metrics,
     server,
 };
 use tokio::net::TcpListener;
@@ -68,7 +69,7 @@ fn service(reader: &mut Reader<'_>, name: &str, default: &str) -> Option<Endpoin
 /// Runs the gateway in this process until it is told to stop.
 pub async fn serve(env: &dyn Fn(&str) -> Option<String>) -> Result<(), Error> {
     let (config, dependencies, routes) = Settings::read(env)?.parts();
-    server::serve(&config, dependencies, routes).await
+    server::serve(&config, &Metrics::new(&config.service), dependencies, routes).await
 }
 
 /// Runs the gateway on `listener` until `shutdown` completes.
@@ -78,5 +79,5 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let (config, dependencies, routes) = settings.parts();
-    server::run(listener, &config, dependencies, routes, shutdown).await
+    server::run(listener, &config, &Metrics::new(&config.service), dependencies, routes, shutdown).await
 }

@@ -3,26 +3,32 @@
 mod endpoint;
 mod reader;
 mod secret;
+mod stores;
 
 pub use endpoint::Endpoint;
 pub use reader::{Problem, Reader};
 pub use secret::Secret;
+pub(crate) use stores::redis_database;
+pub use stores::{Need, Pools, Stores, cache, database, message_bus};
 
 use std::time::Duration;
+
+use crate::protocol::names;
 
 /// The secret that samples and tutorials use; everybody knows it.
 const SAMPLE_JWT_SECRET: &str = "dev-secret-key-change-in-production";
 
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(25_000);
 const LONGEST_SHUTDOWN_TIMEOUT: u64 = 3_600_000;
+const SWITCH: &str = "true or false";
 const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
 
 /// The settings that every service has.
 pub struct Config {
     /// The name that logs and health answers carry (`SERVICE_NAME`).
     pub service: String,
-    /// The version that health answers carry.
-    pub version: &'static str,
+    /// The version that health answers, contracts and spans carry (`SERVICE_VERSION`).
+    pub version: String,
     /// The port to serve HTTP on (`PORT`).
     pub port: u16,
     /// Where the service runs (`NODE_ENV`).
@@ -31,10 +37,25 @@ pub struct Config {
     pub log_level: LogLevel,
     /// How long requests in flight may take after a termination signal (`SHUTDOWN_TIMEOUT`, milliseconds).
     pub shutdown_timeout: Duration,
-    /// Where traces go (`JAEGER_ENDPOINT`).
-    pub traces: Option<Endpoint>,
+    /// Whether spans are recorded, how many, and where they go.
+    pub telemetry: Telemetry,
+    /// How many connections the service may keep.
+    pub pools: Pools,
+    /// Whether the service tells service discovery of itself (`SERVICE_DISCOVERY_ENABLED`).
+    pub discovery: bool,
     /// How access tokens are made and checked.
     pub tokens: Tokens,
+}
+
+/// Whether spans are recorded, how many, and where they go.
+#[derive(Clone)]
+pub struct Telemetry {
+    /// Where they go, over OTLP/HTTP (`JAEGER_ENDPOINT`); nothing is recorded without it, or when `TELEMETRY_ENABLED` is
+    /// false.
+    pub endpoint: Option<Endpoint>,
+    /// The share of the traces beginning here that is recorded, from 0 to 1 (`TELEMETRY_SAMPLE_RATIO`). Traces that
+    /// began elsewhere are recorded when their flags say so.
+    pub sample_ratio: f64,
 }
 
 /// How access tokens are made and checked.
@@ -43,16 +64,6 @@ pub struct Tokens {
     pub secret: Option<Secret>,
     /// How long they are valid (`JWT_EXPIRATION`, seconds).
     pub lifetime: Duration,
-}
-
-/// The backing stores that a platform service works on.
-pub struct Stores {
-    /// PostgreSQL (`DATABASE_URL`, or `DATABASE_HOST` and its companions).
-    pub database: Endpoint,
-    /// RabbitMQ (`RABBITMQ_URL` or `MESSAGE_BUS_URL`).
-    pub message_bus: Endpoint,
-    /// Redis (`REDIS_URL`).
-    pub cache: Endpoint,
 }
 
 /// Where a service runs.
@@ -84,7 +95,8 @@ pub enum LogLevel {
 }
 
 impl Config {
-    /// Reads the settings of the service that is called `service`, and serves on `port`, unless told otherwise.
+    /// Reads the settings of the service that is called `service`, and serves on `port`, unless told otherwise. Its
+    /// version is that of the platform, unless told otherwise.
     ///
     /// Nothing is returned when a setting is wrong: the reader then holds the problems.
     pub fn read(reader: &mut Reader<'_>, service: &str, port: u16) -> Option<Self> {
@@ -108,18 +120,40 @@ impl Config {
             milliseconds,
             DEFAULT_SHUTDOWN_TIMEOUT,
         );
-        let traces = reader.parsed("JAEGER_ENDPOINT", "an http:// address", http_endpoint);
+        let version = reader.parsed_or(
+            "SERVICE_VERSION",
+            "1 to 64 letters, digits, dots, plus signs and hyphens",
+            version,
+            env!("CARGO_PKG_VERSION").to_owned(),
+        );
+        let telemetry = Telemetry::read(reader);
+        let pools = Pools::read(reader);
+        let discovery = reader.parsed_or("SERVICE_DISCOVERY_ENABLED", SWITCH, switch, true);
         let tokens = Tokens::read(reader, environment);
         Some(Self {
             service: service?,
-            version: env!("CARGO_PKG_VERSION"),
+            version: version?,
             port: port?,
             environment: environment?,
             log_level: log_level?,
             shutdown_timeout: shutdown_timeout?,
-            traces,
+            telemetry: telemetry?,
+            pools: pools?,
+            discovery: discovery?,
             tokens: tokens?,
         })
+    }
+}
+
+impl Telemetry {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let enabled = reader.parsed_or("TELEMETRY_ENABLED", SWITCH, switch, true);
+        let endpoint = match reader.value("JAEGER_ENDPOINT") {
+            None => Some(None),
+            Some(_) => reader.parsed("JAEGER_ENDPOINT", "an http:// address", http_endpoint).map(Some),
+        };
+        let sample_ratio = reader.parsed_or("TELEMETRY_SAMPLE_RATIO", "a number from 0 to 1", ratio, 1.0);
+        Some(Self { endpoint: endpoint?.filter(|_| enabled == Some(true)), sample_ratio: sample_ratio? })
     }
 }
 
@@ -135,75 +169,30 @@ impl Tokens {
     }
 }
 
-impl Stores {
-    /// Reads where the stores are; all three must be named.
-    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let database = database(reader);
-        let message_bus = reader.required(
-            &["RABBITMQ_URL", "MESSAGE_BUS_URL"],
-            "an address such as amqp://user:password@host:5672, without parameters",
-            |text| Endpoint::parse(text, &["amqp"], 5672).filter(|it| it.query().is_empty()),
-        );
-        let cache = reader.required(
-            &["REDIS_URL"],
-            "an address such as redis://:password@host:6379/0, without parameters",
-            |text| {
-                Endpoint::parse(text, &["redis"], 6379)
-                    .filter(|it| it.query().is_empty() && redis_database(it).is_some())
-            },
-        );
-        Some(Self { database: database?, message_bus: message_bus?, cache: cache? })
-    }
-}
-
-fn database(reader: &mut Reader<'_>) -> Option<Endpoint> {
-    if reader.value("DATABASE_URL").is_some() {
-        return reader.required(
-            &["DATABASE_URL"],
-            "an address such as postgresql://user:password@host:5432/database, with no parameter but sslmode=disable",
-            |text| {
-                Endpoint::parse(text, &["postgresql", "postgres"], 5432)
-                    .filter(|it| matches!(it.query(), "" | "sslmode=disable" | "sslmode=prefer" | "sslmode=allow"))
-            },
-        );
-    }
-    let host = reader.value("DATABASE_HOST");
-    let password = reader.value("DATABASE_PASSWORD");
-    if host.is_none() && password.is_none() {
-        reader.report("DATABASE_URL", "is not set (and neither are DATABASE_HOST and DATABASE_PASSWORD)");
-        return None;
-    }
-    let port = reader.parsed_or("DATABASE_PORT", "a port from 1 to 65535", port_number, 5432);
-    Some(Endpoint {
-        host: host.unwrap_or_else(|| "postgres".to_owned()),
-        port: port?,
-        user: Some(reader.value("DATABASE_USER").unwrap_or_else(|| "actor_user".to_owned())),
-        password: password.map(Secret::new),
-        path: reader.value("DATABASE_NAME").unwrap_or_else(|| "eventstore".to_owned()),
-        query: String::new(),
-    })
-}
-
 /// Reads an address that must be plain HTTP.
 pub fn http_endpoint(text: &str) -> Option<Endpoint> {
     Endpoint::parse(text, &["http"], 80)
 }
 
-/// The number of the Redis database that an address names; none when it is no number.
-pub(crate) fn redis_database(endpoint: &Endpoint) -> Option<i64> {
-    match endpoint.path.as_str() {
-        "" => Some(0),
-        number => number.parse::<u16>().ok().map(i64::from),
+fn service_name(text: &str) -> Option<String> {
+    names::is_service_name(text).then(|| text.to_owned())
+}
+
+fn version(text: &str) -> Option<String> {
+    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-');
+    (1..=64).contains(&text.len()).then_some(text).filter(|it| it.chars().all(letters)).map(str::to_owned)
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
     }
 }
 
-fn service_name(text: &str) -> Option<String> {
-    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (text.len() <= 63
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(letters)
-        && !text.ends_with('-'))
-    .then(|| text.to_owned())
+fn ratio(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number| (0.0..=1.0).contains(number))
 }
 
 fn port_number(text: &str) -> Option<u16> {
@@ -275,7 +264,10 @@ mod tests {
         assert_eq!(config.log_level, LogLevel::Info);
         assert_eq!(config.shutdown_timeout, Duration::from_secs(25));
         assert_eq!(config.tokens.lifetime, Duration::from_secs(300));
-        assert!(config.tokens.secret.is_none() && config.traces.is_none());
+        assert!(config.tokens.secret.is_none() && config.telemetry.endpoint.is_none());
+        assert_eq!(config.version, env!("CARGO_PKG_VERSION"));
+        assert_eq!(config.pools, Pools { database: 10, message_bus: 10 });
+        assert!(config.discovery);
         assert_eq!(stores.database.authority(), "db:5432");
         assert_eq!(stores.database.path, "eventstore");
         assert_eq!(stores.message_bus.authority(), "rabbitmq:5672");
@@ -290,7 +282,13 @@ mod tests {
             ("NODE_ENV", "prod"),
             ("LOG_LEVEL", "loud"),
             ("SHUTDOWN_TIMEOUT", "soon"),
+            ("SERVICE_VERSION", "one two"),
+            ("TELEMETRY_ENABLED", "perhaps"),
             ("JAEGER_ENDPOINT", "https://jaeger"),
+            ("TELEMETRY_SAMPLE_RATIO", "2"),
+            ("DATABASE_POOL_MAX", "0"),
+            ("RABBITMQ_POOL_MAX", "many"),
+            ("SERVICE_DISCOVERY_ENABLED", "?"),
             ("JWT_EXPIRATION", "0"),
             ("DATABASE_URL", "mysql://root:hunter2@db/x"),
             ("RABBITMQ_URL", "amqp://admin:hunter2@"),
@@ -307,7 +305,13 @@ mod tests {
                 "NODE_ENV",
                 "LOG_LEVEL",
                 "SHUTDOWN_TIMEOUT",
+                "SERVICE_VERSION",
+                "TELEMETRY_ENABLED",
                 "JAEGER_ENDPOINT",
+                "TELEMETRY_SAMPLE_RATIO",
+                "DATABASE_POOL_MAX",
+                "RABBITMQ_POOL_MAX",
+                "SERVICE_DISCOVERY_ENABLED",
                 "JWT_EXPIRATION",
                 "DATABASE_URL",
                 "RABBITMQ_URL",
@@ -329,6 +333,25 @@ mod tests {
                 "REDIS_URL is not set; give an address such as redis://:password@host:6379/0, without parameters",
             ]
         );
+    }
+
+    #[test]
+    fn spans_go_nowhere_when_telemetry_is_off() {
+        let telemetry = |enabled: &'static str| {
+            let env = |name: &str| match name {
+                "TELEMETRY_ENABLED" => Some(enabled.to_owned()),
+                "JAEGER_ENDPOINT" => Some("http://jaeger:4318/v1/traces".to_owned()),
+                "TELEMETRY_SAMPLE_RATIO" => Some("0.25".to_owned()),
+                _ => None,
+            };
+            let mut reader = Reader::new(&env);
+            let config = Config::read(&mut reader, "auth-service", 3001);
+            reader.finish(config).ok().unwrap().telemetry
+        };
+        assert!(telemetry("false").endpoint.is_none());
+        let on = telemetry("TRUE");
+        assert_eq!(on.endpoint.unwrap().authority(), "jaeger:4318");
+        assert!((on.sample_ratio - 0.25).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod amqp;
 mod http;
 mod monitor;
-mod redis;
+pub(crate) mod redis;
 mod sql;
 mod trouble;
 

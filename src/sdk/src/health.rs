@@ -20,7 +20,7 @@ pub struct Board(Arc<Inner>);
 
 struct Inner {
     service: String,
-    version: &'static str,
+    version: String,
     started: Instant,
     states: watch::Sender<States>,
 }
@@ -69,7 +69,7 @@ impl Status {
 
 impl Board {
     /// A board on which no dependency has answered yet.
-    pub fn new(service: &str, version: &'static str, dependencies: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(service: &str, version: &str, dependencies: impl IntoIterator<Item = String>) -> Self {
         let since = clock::now();
         let unseen = |name| {
             let state = DependencyState {
@@ -82,7 +82,7 @@ impl Board {
         };
         Self(Arc::new(Inner {
             service: service.to_owned(),
-            version,
+            version: version.to_owned(),
             started: Instant::now(),
             states: watch::Sender::new(dependencies.into_iter().map(unseen).collect()),
         }))
@@ -157,7 +157,7 @@ fn heading(board: &Board, status: &str) -> Map<String, Value> {
     let mut heading = Map::new();
     heading.insert("status".to_owned(), status.into());
     heading.insert("service".to_owned(), board.0.service.as_str().into());
-    heading.insert("version".to_owned(), board.0.version.into());
+    heading.insert("version".to_owned(), board.0.version.as_str().into());
     heading.insert("timestamp".to_owned(), clock::now().into());
     heading
 }

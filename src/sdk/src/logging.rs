@@ -1,7 +1,13 @@
 //! Logs: one event, one line of JSON on standard output.
 //!
-//! A line has `timestamp`, `level`, `service`, `message` and, when the event has any, `fields`. Nothing in a value can
-//! break a line or reach a terminal as a control sequence: control characters of every kind are escaped.
+//! A line has `timestamp`, `level`, `serviceName` and `message`; `correlationId`, `traceId`, `spanId` and `userId` while a
+//! message is handled (see [`Flow`]); and `fields`, when the event has any. Nothing in a value can break a line or reach
+//! a terminal as a control sequence: control characters of every kind are escaped. What stands under a sensitive key
+//! (see [`is_sensitive`]) is replaced.
+
+mod redaction;
+
+pub use redaction::{REDACTED, Sensitive, is_sensitive, redacted, redacted_text};
 
 use std::{
     fmt,
@@ -23,7 +29,7 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-use crate::{clock, config::LogLevel};
+use crate::{Flow, clock, config::LogLevel};
 
 /// Libraries that report every failed attempt themselves; the monitors report a failure once.
 const CHATTY: [&str; 3] = ["lapin", "async_rs", "sqlx"];
@@ -75,8 +81,16 @@ impl<S: Subscriber, W: for<'w> MakeWriter<'w> + 'static> Layer<S> for Lines<W> {
         let mut line = Map::new();
         line.insert("timestamp".to_owned(), clock::now().into());
         line.insert("level".to_owned(), word(*event.metadata().level()).into());
-        line.insert("service".to_owned(), self.service.as_str().into());
+        line.insert("serviceName".to_owned(), self.service.as_str().into());
         line.insert("message".to_owned(), message);
+        Flow::look(|flow| {
+            line.insert("correlationId".to_owned(), flow.correlation_id.as_str().into());
+            line.insert("traceId".to_owned(), format!("{:032x}", flow.trace.trace_id()).into());
+            line.insert("spanId".to_owned(), format!("{:016x}", flow.trace.span_id()).into());
+            if let Some(auth) = &flow.auth {
+                line.insert("userId".to_owned(), auth.user_id.as_str().into());
+            }
+        });
         if !fields.is_empty() {
             line.insert("fields".to_owned(), fields.into());
         }
@@ -115,17 +129,23 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
+        let value = if is_sensitive(field.name()) { REDACTED.into() } else { value };
         self.0.insert(field.name().to_owned(), value);
+    }
+
+    /// Text may hold a value of its own, as JSON or as `Debug` writes it.
+    fn put_text(&mut self, field: &Field, text: &str) {
+        self.put(field, redacted_text(text).into());
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}").into());
+        self.put_text(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
+        self.put_text(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -150,6 +170,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::protocol::Auth;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -180,11 +201,60 @@ mod tests {
         });
         let line: Value = serde_json::from_str(text.strip_suffix('\n').unwrap()).unwrap();
         assert_eq!(line["level"], "warn");
-        assert_eq!(line["service"], "auth-service");
+        assert_eq!(line["serviceName"], "auth-service");
         assert_eq!(line["message"], "waiting for redis");
         assert_eq!(line["fields"]["port"], 3001);
         assert_eq!(line["fields"]["ready"], false);
         assert!(line["timestamp"].is_string());
+    }
+
+    #[tokio::test]
+    async fn lines_say_which_message_they_are_about() {
+        let page = Page::default();
+        let writer = page.clone();
+        let layer = lines("auth-service", move || writer.clone());
+        let _guard = subscriber::set_default(Registry::default().with(layer));
+        let mut flow = Flow::begin(|| 7);
+        flow.auth = Some(Arc::new(Auth { user_id: "u1".to_owned(), ..Auth::default() }));
+        let flow = Arc::new(flow);
+        flow.clone().scope(async { tracing::info!("inside") }).await;
+        tracing::info!("outside");
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["correlationId"], flow.correlation_id.as_str());
+        assert_eq!(lines[0]["traceId"], "00000000000000000000000000000007");
+        assert_eq!(lines[0]["spanId"], "0000000000000007");
+        assert_eq!(lines[0]["userId"], "u1");
+        for key in ["correlationId", "traceId", "spanId", "userId"] {
+            assert!(lines[1].get(key).is_none(), "{key}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_written() {
+        #[derive(Debug)]
+        #[expect(dead_code, reason = "only shown")]
+        struct Login<'a> {
+            name: &'a str,
+            password: &'a str,
+            pin: Sensitive<u16>,
+        }
+        let login = Login { name: "ada", password: "hunter2", pin: Sensitive(1_234) };
+        let text = logged(LogLevel::Info, || {
+            tracing::info!(password = "hunter2", apiKey = 12_345_678, user_token = true, ?login, "got {login:?}");
+            tracing::info!(body = r#"{"password":"hunter2","name":"ada"}"#, "password=hunter2");
+        });
+        for secret in ["hunter2", "12345678", "1234"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["fields"]["password"], REDACTED);
+        assert_eq!(lines[0]["fields"]["apiKey"], REDACTED);
+        assert_eq!(lines[0]["fields"]["user_token"], REDACTED);
+        let shown = r#"Login { name: "ada", password: "***REDACTED***", pin: [REDACTED] }"#;
+        assert_eq!(lines[0]["fields"]["login"], shown);
+        assert_eq!(lines[0]["message"], format!("got {shown}"));
+        assert_eq!(lines[1]["fields"]["body"], r#"{"password":"***REDACTED***","name":"ada"}"#);
     }
 
     #[test]

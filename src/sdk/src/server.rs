@@ -23,7 +23,9 @@ use crate::{
     config::Config,
     dependency::{self, Dependency},
     health::{self, Board},
-    http, logging, refusal,
+    http, logging,
+    metrics::Metrics,
+    refusal,
 };
 
 /// How long the connections to dependencies may take to close politely.
@@ -34,11 +36,38 @@ const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
 /// Runs a service in this process: starts its log, serves on its port until SIGTERM or SIGINT, drains and stops. A
 /// second signal stops without draining.
-pub async fn serve(config: &Config, dependencies: Vec<Dependency>, routes: Router) -> Result<(), Error> {
+pub async fn serve(
+    config: &Config,
+    metrics: &Metrics,
+    dependencies: Vec<Dependency>,
+    routes: Router,
+) -> Result<(), Error> {
+    let names = dependencies.iter().map(|dependency| dependency.name.clone());
+    let board = Board::new(&config.service, &config.version, names);
+    serve_on(config, metrics, board, dependencies, routes, CancellationToken::cancelled_owned).await
+}
+
+/// The same with a board that others write to as well, and with work beside it: it is told when to stop, and has until
+/// the second signal to do so.
+pub(crate) async fn serve_on<F: Future<Output = ()>>(
+    config: &Config,
+    metrics: &Metrics,
+    board: Board,
+    dependencies: Vec<Dependency>,
+    routes: Router,
+    beside: impl FnOnce(CancellationToken) -> F,
+) -> Result<(), Error> {
     logging::init(&config.service, config.log_level);
     let signals = Signals::listen()?;
     let listener = listen(config.port).await?;
-    let draining = run(listener, config, dependencies, routes, signals.first.cancelled_owned());
+    let stop = signals.first.clone();
+    let serving = async {
+        let stopped = stop.clone().cancelled_owned();
+        let result = run_on(listener, config, metrics, board, dependencies, routes, stopped).await;
+        stop.cancel();
+        result
+    };
+    let draining = async { tokio::join!(serving, beside(stop.clone())).0 };
     tokio::select! {
         result = draining => result,
         () = signals.second.cancelled() => {
@@ -53,12 +82,25 @@ pub async fn serve(config: &Config, dependencies: Vec<Dependency>, routes: Route
 pub async fn run(
     listener: TcpListener,
     config: &Config,
+    metrics: &Metrics,
     dependencies: Vec<Dependency>,
     routes: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let names = dependencies.iter().map(|dependency| dependency.name.clone());
-    let board = Board::new(&config.service, config.version, names);
+    let board = Board::new(&config.service, &config.version, names);
+    run_on(listener, config, metrics, board, dependencies, routes, shutdown).await
+}
+
+async fn run_on(
+    listener: TcpListener,
+    config: &Config,
+    metrics: &Metrics,
+    board: Board,
+    dependencies: Vec<Dependency>,
+    routes: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
     let stop = CancellationToken::new();
     let _stop_at_any_exit = stop.clone().drop_guard();
     let monitors = dependency::watch(dependencies, &board, &stop);
@@ -68,6 +110,7 @@ pub async fn run(
 
     let routes = routes
         .merge(health::routes(board))
+        .merge(metrics.routes())
         .fallback(refusal::not_found)
         .method_not_allowed_fallback(refusal::method_not_allowed);
     let listener = listener.tap_io(|stream| {

@@ -11,6 +11,7 @@ use banyan_sdk::{
     Error,
     config::{Config, Endpoint, Reader},
     dependency::{Dependency, Kind},
+    metrics::Metrics,
     server,
 };
 use fakes::{Fake, Speaks, ask, until_health, within};
@@ -42,7 +43,10 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
-        let task = tokio::spawn(async move { server::run(listener, &config, dependencies, routes, shutdown).await });
+        let task = tokio::spawn(async move {
+            let metrics = Metrics::new(&config.service);
+            server::run(listener, &config, &metrics, dependencies, routes, shutdown).await
+        });
         Self { address, stop, task }
     }
 
@@ -156,6 +160,15 @@ async fn answers_before_its_dependencies_do() {
     let details = ask(service.address, "GET /health/dependencies").await.unwrap();
     assert_eq!(details.status, 503);
     assert_eq!(details.json()["dependencies"]["it"]["status"], "unhealthy");
+}
+
+#[tokio::test]
+async fn tells_its_metrics() {
+    let service = Running::start(vec![], Router::new(), "1000").await;
+    let metrics = ask(service.address, "GET /metrics").await.unwrap();
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.head.contains("content-type: text/plain; version=0.0.4"), "{}", metrics.head);
+    assert!(metrics.body.contains("process_uptime_seconds{service=\"tested\"} "), "{}", metrics.body);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! RabbitMQ. The only module that names lapin.
+//! RabbitMQ, and whether it answers. lapin is named here and in `bus/rabbit`.
 //!
 //! lapin gives every connection a thread, and an attempt that is given up in the middle of the handshake keeps its
 //! thread and socket until the broker speaks or dies. A frozen broker accepts connections and says nothing, so after an

@@ -8,13 +8,14 @@ use ::redis::{
 use super::{monitor::Protocol, trouble::Trouble};
 use crate::config::{Endpoint, redis_database};
 
-pub(super) struct Redis {
+/// Where a Redis is, and how to log in to it.
+pub(crate) struct Redis {
     address: ConnectionAddr,
     login: RedisConnectionInfo,
 }
 
 impl Redis {
-    pub(super) fn new(endpoint: &Endpoint) -> Self {
+    pub(crate) fn new(endpoint: &Endpoint) -> Self {
         let mut login =
             RedisConnectionInfo::default().set_db(redis_database(endpoint).unwrap_or_default()).set_skip_set_lib_name();
         if let Some(user) = &endpoint.user {
@@ -25,26 +26,25 @@ impl Redis {
         }
         Self { address: ConnectionAddr::Tcp(endpoint.host.clone(), endpoint.port), login }
     }
+
+    /// Connects and logs in. There is no limit to the time it takes, nor to that of an answer: the caller sets both.
+    pub(crate) async fn open(&self) -> Result<MultiplexedConnection, RedisError> {
+        let info = self
+            .address
+            .clone()
+            .into_connection_info()?
+            .set_redis_settings(self.login.clone())
+            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await
+    }
 }
 
 impl Protocol for Redis {
     type Connection = MultiplexedConnection;
 
     async fn connect(&self) -> Result<MultiplexedConnection, Trouble> {
-        let info = self
-            .address
-            .clone()
-            .into_connection_info()
-            .map_err(trouble)?
-            .set_redis_settings(self.login.clone())
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        // The monitor limits every attempt by itself.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        Client::open(info)
-            .map_err(trouble)?
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(trouble)
+        self.open().await.map_err(trouble)
     }
 
     async fn round_trip(&self, connection: &mut MultiplexedConnection) -> Result<(), Trouble> {

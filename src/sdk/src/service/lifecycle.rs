@@ -1,0 +1,376 @@
+//! From the first line to the last: settings, connections, handlers, presence, and all of it back again.
+
+use std::sync::Arc;
+
+use tokio::time::{Duration, sleep, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use crate::{
+    Error,
+    bus::{
+        Bus, BusError, Deliveries, Queue, Topology,
+        rabbit::{RabbitBus, RabbitOptions},
+        redelivery::Redelivery,
+    },
+    cache::{Cache, Memory},
+    client::Client,
+    config::{self, Config, Endpoint, Need, Reader},
+    dependency::{Dependency, Kind as Protocol},
+    handler::Handler,
+    health::Board,
+    metrics::{HandlerMetrics, Metrics, OperationMetrics},
+    platform::Platform,
+    protocol::{
+        Kind,
+        names::{self, ServiceName},
+    },
+    retry::RetryPolicy,
+    runtime::Runtime,
+    server,
+    store::{EventStore, Outbox},
+    telemetry::Tracer,
+};
+
+use super::{Service, checker::Checker, intake::Intake, once::Once, panics, presence::Presence};
+
+/// Messages that one handler is handed at a time when nobody says otherwise.
+const PREFETCH: u16 = 10;
+/// The same for handlers of events.
+const EVENT_PREFETCH: u16 = 5;
+/// The pause between two attempts to open the store.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a message that failed waits for the broker before it goes back to its queue.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What `/health` calls the service's own part of being ready.
+const HANDLERS: &str = "handlers";
+
+/// How long a service that stops waits for its last events to be published; whoever runs its outbox next publishes what
+/// is left.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+/// How often it looks whether they are.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a service that stops waits for the collector to take its last spans.
+const LAST_SPANS: Duration = Duration::from_secs(1);
+
+/// A service that runs. Dropped, it stops at once; see [`Running::stop`].
+pub struct Running {
+    runtime: Arc<Runtime>,
+    bus: Arc<dyn Bus>,
+    intake: CancellationToken,
+    background: CancellationToken,
+    tasks: TaskTracker,
+    followers: TaskTracker,
+    _stop_at_any_exit: (tokio_util::sync::DropGuard, tokio_util::sync::DropGuard),
+}
+
+impl Running {
+    /// Takes nothing new, finishes what was begun, for at most `limit`, publishes the last events, says goodbye, and lets
+    /// the connections go. Whether everything was finished in time.
+    pub async fn stop(self, limit: Duration) -> bool {
+        self.intake.cancel();
+        self.tasks.close();
+        let finished = timeout(limit, self.tasks.wait()).await.is_ok();
+        // In time or not: they are stored, so they are not lost.
+        let _ = timeout(LAST_EVENTS, self.published()).await;
+        self.background.cancel();
+        self.followers.close();
+        let followed = timeout(limit, self.followers.wait()).await.is_ok();
+        self.bus.close().await;
+        if let Some(store) = &self.runtime.store {
+            store.close().await;
+        }
+        finished && followed
+    }
+
+    /// Waits until everything that this service stored is published.
+    async fn published(&self) {
+        let Some(store) = &self.runtime.store else { return };
+        let outbox = Outbox::new(store.clone(), self.runtime.service.as_str());
+        while outbox.lag().await.is_ok_and(|lag| lag > 0) {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// The service's own client, with which tests and tools call it or others.
+    pub fn client(&self) -> &Client {
+        &self.runtime.client
+    }
+}
+
+/// Runs a service with the settings that `env` knows.
+pub(super) async fn run<S>(service: Service<S>, env: &dyn Fn(&str) -> Option<String>) -> Result<(), Error>
+where
+    S: Send + Sync + 'static,
+{
+    let name = service.checked()?;
+    let mut reader = Reader::new(env);
+    let config = Config::read(&mut reader, name.as_str(), service.port);
+    let stores = Stores::read(&mut reader);
+    let named = reader.value("SERVICE_VERSION").is_some();
+    let (mut config, stores) = reader.finish(config.zip(stores))?;
+    if !named {
+        config.version.clone_from(&service.version);
+    }
+
+    let dependencies = stores.dependencies();
+    let names = dependencies.iter().map(|dependency| dependency.name.clone()).chain([HANDLERS.to_owned()]);
+    let board = Board::new(&config.service, &config.version, names);
+    let metrics = Metrics::new(&config.service);
+    let routes = service.routes.clone();
+    let service = Service { name: config.service.clone(), version: config.version.clone(), ..service };
+    let limit = config.shutdown_timeout;
+    let tracer = Tracer::new(&config.telemetry, &config.service, &config.version, &metrics);
+    let surroundings = Surroundings {
+        stores,
+        board: board.clone(),
+        metrics: metrics.clone(),
+        tracer: tracer.clone(),
+        discovery: config.discovery,
+    };
+    let beside = move |stop: CancellationToken| async move {
+        // In a task of its own, so that HTTP and messages do not share one.
+        let up = tokio::spawn(bring_up(service, surroundings, stop));
+        if let Ok(Some(running)) = up.await
+            && !running.stop(limit).await
+        {
+            warn!("stopped with messages unfinished: the time for them is over");
+        }
+        tracer.shutdown(LAST_SPANS).await;
+    };
+    server::serve_on(&config, &metrics, board, dependencies, routes, beside).await
+}
+
+/// What a service finds around it.
+struct Surroundings {
+    stores: Stores,
+    board: Board,
+    metrics: Metrics,
+    tracer: Tracer,
+    /// Whether discovery is to hear of the service.
+    discovery: bool,
+}
+
+/// The stores that a service was given; it can do without all but the bus.
+struct Stores {
+    database: Option<Endpoint>,
+    message_bus: Endpoint,
+    cache: Option<Endpoint>,
+}
+
+impl Stores {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let database = config::database(reader, Need::Optional);
+        let message_bus = config::message_bus(reader, Need::Required);
+        let cache = config::cache(reader, Need::Optional);
+        Some(Self { database, message_bus: message_bus?, cache })
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        let database = self.database.clone().map(|it| Dependency::new("postgres", Protocol::Sql, it));
+        let message_bus = Dependency::new("rabbitmq", Protocol::Amqp, self.message_bus.clone());
+        let cache = self.cache.clone().map(|it| Dependency::new("redis", Protocol::Redis, it));
+        database.into_iter().chain([message_bus]).chain(cache).collect()
+    }
+}
+
+/// Connects and starts, again and again until it succeeds or nobody wants it any more.
+async fn bring_up<S>(service: Service<S>, surroundings: Surroundings, stop: CancellationToken) -> Option<Running>
+where
+    S: Send + Sync + 'static,
+{
+    let Surroundings { stores, board, metrics, tracer, discovery } = surroundings;
+    let opening = async {
+        let database = stores.database.as_ref()?;
+        loop {
+            match EventStore::connect(database, Default::default()).await {
+                Ok(store) => return Some(store),
+                Err(error) => {
+                    board.unhealthy(HANDLERS, &error.to_string());
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    };
+    let store = tokio::select! {
+        () = stop.cancelled() => return None,
+        store = opening => store,
+    };
+    let bus = RabbitBus::new(RabbitOptions::new(stores.message_bus.clone(), service.name.as_str()));
+    let cache = match &stores.cache {
+        Some(endpoint) => Cache::redis(endpoint, &service.name, &metrics),
+        None => Cache::memory(&Memory::default(), &service.name, &metrics),
+    };
+    let platform = Platform { store, cache, metrics, tracer, ..Platform::new(bus) };
+    let prepared = match prepare(service, platform, board.clone(), discovery) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            tracing::error!("cannot start: {error}");
+            board.unhealthy(HANDLERS, &error.to_string());
+            return None;
+        }
+    };
+    let deliveries = tokio::select! {
+        () = stop.cancelled() => return None,
+        deliveries = prepared.opened(&board) => deliveries?,
+    };
+    let running = prepared.run(deliveries);
+    board.healthy(HANDLERS, Duration::ZERO);
+    stop.cancelled().await;
+    Some(running)
+}
+
+/// Runs a service on a platform that is there already.
+pub(super) async fn start<S>(service: Service<S>, platform: Platform) -> Result<Running, Error>
+where
+    S: Send + Sync + 'static,
+{
+    let board = Board::new(&service.name, &service.version, []);
+    let prepared = prepare(service, platform, board, true)?;
+    let deliveries = prepared.open().await?;
+    Ok(prepared.run(deliveries))
+}
+
+/// A service that is put together, with no queues yet.
+struct Prepared<S> {
+    runtime: Arc<Runtime>,
+    bus: Arc<dyn Bus>,
+    topology: Topology,
+    intakes: Vec<(String, u16, Arc<Intake<S>>)>,
+    projections: Vec<super::Following>,
+    /// None for a service that discovery is not to hear of.
+    presence: Option<Presence>,
+}
+
+fn prepare<S>(service: Service<S>, platform: Platform, board: Board, discovery: bool) -> Result<Prepared<S>, Error>
+where
+    S: Send + Sync + 'static,
+{
+    panics::watch();
+    let name = service.checked()?;
+    let contracts = service.contracts(&name);
+    let Platform { bus, store, cache, metrics, tracer } = platform;
+    let requests = service.handlers.iter().filter(|handler| handler.kind != Kind::Event);
+    let runtime = Arc::new(Runtime {
+        service: name.clone(),
+        client: Client::new(name.clone(), Arc::clone(&bus)).traced(tracer),
+        store,
+        cache,
+        metrics,
+        handled: requests.map(|handler| handler.message_type).collect(),
+    });
+    let state = Arc::new(service.state);
+    let policy = RetryPolicy::default();
+    let mut topology = Topology::default();
+    let mut intakes = Vec::new();
+    for (queue, handlers) in by_queue(&name, service.handlers) {
+        handlers.iter().for_each(|handler| topology.merge(&declared(&queue, handler, &policy)));
+        let usual = if handlers[0].kind == Kind::Event { EVENT_PREFETCH } else { PREFETCH };
+        let prefetch = handlers.iter().filter_map(|handler| handler.settings.prefetch).max().unwrap_or(usual);
+        let checked = |handler: Handler<S>| {
+            let contract = handler.contract.map(|make| make(&name));
+            Checker::new(contract.as_ref()).map(|checker| (handler, checker))
+        };
+        let operation = OperationMetrics::new(&runtime.metrics, handlers[0].message_type);
+        let runs = handlers.iter().map(|it| (it.name, HandlerMetrics::new(&runtime.metrics, it.name))).collect();
+        let handlers: Result<_, _> = handlers.into_iter().map(checked).collect();
+        let handlers =
+            handlers.map_err(|mistake| Error::Service { name: name.to_string(), mistakes: vec![mistake] })?;
+        let once = Once::new(runtime.store.clone(), name.clone());
+        let redelivery = Redelivery::new(Arc::clone(&bus), policy, PATIENCE);
+        let (runtime, bus, state) = (Arc::clone(&runtime), Arc::clone(&bus), Arc::clone(&state));
+        intakes.push((
+            queue,
+            prefetch,
+            Arc::new(Intake { runtime, bus, state, handlers, once, redelivery, operation, runs }),
+        ));
+    }
+    let instance = Presence::instance(&name, &service.version);
+    let presence = discovery.then(|| Presence::new(Arc::clone(&runtime), instance, service.version, contracts, board));
+    Ok(Prepared { runtime, bus, topology, intakes, projections: service.projections, presence })
+}
+
+impl<S: Send + Sync + 'static> Prepared<S> {
+    /// Makes the queues and begins to be handed messages, which wait until the service runs.
+    async fn open(&self) -> Result<Vec<Deliveries>, BusError> {
+        self.bus.declare(&self.topology).await?;
+        let opening = self.intakes.iter().map(|(queue, prefetch, _)| self.bus.consume(queue, *prefetch));
+        futures_util::future::try_join_all(opening).await
+    }
+
+    /// The same, again and again; none when it can never succeed.
+    async fn opened(&self, board: &Board) -> Option<Vec<Deliveries>> {
+        loop {
+            match self.open().await {
+                Ok(deliveries) => return Some(deliveries),
+                Err(error) => {
+                    board.unhealthy(HANDLERS, &error.to_string());
+                    if !heals(&error) {
+                        tracing::error!("cannot start: {error}");
+                        return None;
+                    }
+                    warn!("cannot start yet: {error}");
+                }
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn run(self, deliveries: Vec<Deliveries>) -> Running {
+        let (intake, background) = (CancellationToken::new(), CancellationToken::new());
+        let running = Running {
+            runtime: Arc::clone(&self.runtime),
+            bus: Arc::clone(&self.bus),
+            _stop_at_any_exit: (intake.clone().drop_guard(), background.clone().drop_guard()),
+            intake,
+            background,
+            tasks: TaskTracker::new(),
+            followers: TaskTracker::new(),
+        };
+        for ((_, _, handler), deliveries) in self.intakes.into_iter().zip(deliveries) {
+            running.tasks.spawn(handler.run(deliveries, running.intake.clone(), running.tasks.clone()));
+        }
+        super::follow::spawn(&running.followers, &self.runtime, self.projections, &running.background);
+        if let Some(presence) = self.presence {
+            running.followers.spawn(presence.keep(self.bus, running.background.clone()));
+        }
+        info!("ready");
+        running
+    }
+}
+
+/// Whether an error of the bus may be gone the next time.
+fn heals(error: &BusError) -> bool {
+    !matches!(error, BusError::Mismatch { .. } | BusError::TooLong { .. } | BusError::Closed)
+}
+
+/// The handlers with the queues that feed them. Events have one queue for all handlers of a service.
+fn by_queue<S>(service: &ServiceName, handlers: Vec<Handler<S>>) -> Vec<(String, Vec<Handler<S>>)> {
+    let mut queues: Vec<(String, Vec<Handler<S>>)> = Vec::new();
+    for handler in handlers {
+        let queue = match handler.kind {
+            Kind::Query => names::query_queue(service, handler.message_type),
+            Kind::Event => names::event_queue(service, handler.message_type),
+            _ => names::command_queue(service, handler.message_type),
+        };
+        match queues.iter_mut().find(|(name, _)| *name == queue) {
+            Some((_, handlers)) => handlers.push(handler),
+            None => queues.push((queue, vec![handler])),
+        }
+    }
+    queues
+}
+
+fn declared<S>(queue: &str, handler: &Handler<S>, policy: &RetryPolicy) -> Topology {
+    let topology = Topology::default();
+    let topology = match handler.kind {
+        Kind::Query => return topology.queue(Queue::query(queue)),
+        Kind::Event => {
+            let publisher = handler.publisher.and_then(|name| ServiceName::new(name).ok());
+            topology.events(queue, names::event_pattern(publisher.as_ref(), Some(handler.message_type)))
+        }
+        _ => topology.queue(Queue::work(queue)),
+    };
+    (1..policy.attempts).fold(topology, |topology, step| topology.queue(Queue::delay(queue, step, policy.hold(step))))
+}

@@ -1,0 +1,12 @@
+//! Services as their authors write them, on the bus and store in memory: what the platform promises their handlers.
+
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod calls;
+mod effects;
+mod failing;
+mod flowing;
+mod life;
+mod scenario;
+mod support;
