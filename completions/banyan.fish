@@ -51,6 +51,7 @@ complete -c banyan -n "__fish_banyan_needs_command" -f -a "status" -d 'Show the 
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "health" -d 'Ask every service in its own protocol'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "logs" -d 'Show what the services write'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "images" -d 'Get, build, save and load images'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "dlq" -d 'Look after messages that services gave up (dead letters)'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "init" -d 'Write the stack\'s files into this folder, to edit them'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "serve" -d 'Run a service of the platform (what its containers do)'
@@ -297,6 +298,103 @@ complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_su
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand images; and __fish_seen_subcommand_from load" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -f -a "list" -d 'Show which queues have dead letters, and how many'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -f -a "show" -d 'Show the first dead letters of a queue; they stay where they are'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -f -a "replay" -d 'Send dead letters back to their queue, to be handled anew'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and not __fish_seen_subcommand_from list show replay purge" -f -a "purge" -d 'Delete the dead letters of a queue'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -s n -l limit -d 'At most so many' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -s n -l limit -d 'At most so many [default: all that are there]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from replay" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s y -l yes -d 'Do not ask'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s V -l version -d 'Print version'
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r

@@ -47,6 +47,28 @@ pub fn amqp(url: &str) -> Result<(), String> {
     })
 }
 
+/// Puts messages into the dead-letter queue of `queue`, as a service that gave them up would.
+pub fn give_up(url: &str, queue: &str, bodies: &[&[u8]]) -> Result<(), String> {
+    use banyan_sdk::bus::{
+        Bus, Message, Queue, Sending, Target, Topology,
+        rabbit::{RabbitBus, RabbitOptions},
+    };
+    use banyan_sdk::config::Endpoint;
+    block(async {
+        let endpoint = Endpoint::parse(url, &["amqp"], 5672).unwrap();
+        let bus = RabbitBus::new(RabbitOptions::new(endpoint, "test"));
+        bus.declare(&Topology::default().queue(Queue::work(queue))).await.map_err(|e| e.to_string())?;
+        for (number, body) in bodies.iter().enumerate() {
+            let message = Message::durable(format!("msg_{number}"), body.to_vec());
+            let sending = Sending::confirmed(tokio::time::Instant::now() + LIMIT);
+            let target = Target::queue(format!("dlq.{queue}"));
+            bus.send(&target, message, sending).await.map_err(|e| e.to_string())?;
+        }
+        bus.close().await;
+        Ok(())
+    })
+}
+
 /// Logs in to Redis once and pings it.
 pub fn redis(url: &str) -> Result<String, String> {
     let client = redis::Client::open(url).map_err(|e| e.to_string())?;

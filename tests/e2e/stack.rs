@@ -79,6 +79,7 @@ fn the_built_in_stack() {
 
     what_up_said(&stack);
     what_can_be_seen(&stack);
+    dead_letters(&stack);
     services_tell_the_truth(&stack);
     services_stop_and_come_back(&stack);
 
@@ -150,7 +151,7 @@ fn what_can_be_seen(stack: &Stack) {
         assert!(!lines.is_empty());
         for line in lines.lines() {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-            assert_eq!(line["service"], service);
+            assert_eq!(line["serviceName"], service);
             for key in ["timestamp", "level", "message"] {
                 assert!(line[key].is_string(), "{key}: {line}");
             }
@@ -163,6 +164,44 @@ fn what_can_be_seen(stack: &Stack) {
         CORE.iter()
             .all(|s| stage.docker(&["inspect", "--format", "{{.State.Health.Status}}", &stack.name(s)]) == "healthy")
     });
+}
+
+/// What a service gave up can be found, read, sent back and thrown away, and nothing is lost on the way.
+fn dead_letters(stack: &Stack) {
+    let stage = &stack.stage;
+    let counts = || {
+        let list = stage.ok(&["dlq", "list", "--output", "json"]).json();
+        let items = list["items"].as_array().unwrap().clone();
+        items
+            .iter()
+            .map(|i| (i["queue"].as_str().unwrap().to_owned(), i["messages"].as_u64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    const QUEUE: &str = "service.order-service.commands.PlaceOrder";
+    assert!(!counts().iter().any(|(queue, _)| queue == QUEUE));
+    let unknown = stage.banyan(&["dlq", "show", QUEUE]);
+    assert_eq!(unknown.code, 2, "{}", unknown.stderr);
+
+    clients::give_up(
+        &format!("amqp://admin:admin123@{}", stack.place("rabbitmq")),
+        QUEUE,
+        &[b"{\"n\":1}", b"{\"n\":2}"],
+    )
+    .unwrap();
+    assert!(counts().contains(&(QUEUE.to_owned(), 2)), "{:?}", counts());
+    let shown = stage.ok(&["dlq", "show", QUEUE, "--output", "json"]).json();
+    let bodies: Vec<_> = shown["items"].as_array().unwrap().iter().map(|i| i["body"].as_str().unwrap()).collect();
+    assert_eq!(bodies, ["{\"n\":1}", "{\"n\":2}"]);
+    assert!(counts().contains(&(QUEUE.to_owned(), 2)), "looking takes nothing away");
+
+    assert!(stage.ok(&["dlq", "replay", QUEUE, "--limit", "1"]).stdout.contains("1 message"));
+    assert!(counts().contains(&(QUEUE.to_owned(), 1)));
+    let close = stage.banyan(&["dlq", "purge", "service.order-service.commands.PlaceOrdr", "--yes"]);
+    assert!(close.code == 2 && close.stderr.contains(&format!("did you mean `{QUEUE}`?")), "{}", close.stderr);
+    assert_eq!(stage.banyan(&["dlq", "purge", QUEUE]).code, 2, "nobody can be asked");
+    assert!(counts().contains(&(QUEUE.to_owned(), 1)));
+    stage.ok(&["dlq", "purge", &format!("dlq.{QUEUE}"), "--yes"]);
+    assert!(counts().contains(&(QUEUE.to_owned(), 0)));
 }
 
 /// `/health` follows its dependencies: stopped, frozen, back.

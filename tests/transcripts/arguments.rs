@@ -30,6 +30,7 @@ fn the_summary_lists_the_commands() {
       health       Ask every service in its own protocol
       logs         Show what the services write
       images       Get, build, save and load images
+      dlq          Look after messages that services gave up (dead letters)
       init         Write the stack's files into this folder, to edit them
       completions  Print the completion script of a shell
       serve        Run a service of the platform (what its containers do)

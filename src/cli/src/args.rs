@@ -83,6 +83,9 @@ pub enum Command {
     /// Get, build, save and load images
     #[command(subcommand)]
     Images(ImagesCommand),
+    /// Look after messages that services gave up (dead letters)
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Write the stack's files into this folder, to edit them
     Init(InitArgs),
     /// Print the completion script of a shell
@@ -191,6 +194,42 @@ pub struct LogsArgs {
     /// Put the time before each line
     #[arg(long, short)]
     pub timestamps: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum DlqCommand {
+    /// Show which queues have dead letters, and how many
+    List,
+    /// Show the first dead letters of a queue; they stay where they are
+    Show {
+        #[command(flatten)]
+        queue: DlqQueue,
+        /// At most so many
+        #[arg(long, short = 'n', value_name = "MESSAGES", default_value_t = 10)]
+        limit: usize,
+    },
+    /// Send dead letters back to their queue, to be handled anew
+    Replay {
+        #[command(flatten)]
+        queue: DlqQueue,
+        /// At most so many [default: all that are there]
+        #[arg(long, short = 'n', value_name = "MESSAGES")]
+        limit: Option<usize>,
+    },
+    /// Delete the dead letters of a queue
+    Purge {
+        #[command(flatten)]
+        queue: DlqQueue,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DlqQueue {
+    /// The queue, as `banyan dlq list` names it
+    pub queue: String,
 }
 
 #[derive(Debug, Clone, Subcommand)]

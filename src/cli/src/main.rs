@@ -76,6 +76,7 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
             Command::Health(args) => commands::health::run(context, args).await,
             Command::Logs(args) => commands::logs::run(context, args).await,
             Command::Images(command) => commands::images::run(context, command).await,
+            Command::Dlq(command) => commands::dlq::run(context, command).await,
             Command::Init(args) => commands::init::run(context, &args),
             Command::Completions { .. } | Command::Serve(_) => unreachable!("handled before"),
         }

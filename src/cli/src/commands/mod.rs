@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod dlq;
 pub mod down;
 pub mod health;
 pub mod images;
