@@ -109,7 +109,7 @@ impl<'a> Wait<'a> {
     pub async fn until_ready(self, service: Option<&Service>) -> Result<Readiness, Box<Trouble>> {
         let (seen, name) = (self.events.resubscribe(), self.name);
         match self.ready(service).await {
-            Err(trouble) => Err(trouble.with_late_news(seen, name).await),
+            Err(trouble) => Err(trouble.with_news(seen, name).await),
             ready => ready,
         }
     }
@@ -175,7 +175,7 @@ impl<'a> Wait<'a> {
     pub async fn until_completed(self) -> Result<Readiness, Box<Trouble>> {
         let (seen, name) = (self.events.resubscribe(), self.name);
         match self.completed().await {
-            Err(trouble) => Err(trouble.with_late_news(seen, name).await),
+            Err(trouble) => Err(trouble.with_news(seen, name).await),
             completed => completed,
         }
     }

@@ -17,6 +17,8 @@ pub struct Event {
     pub container: String,
     /// `start`, `die`, `oom`, `health_status: healthy`, …
     pub action: String,
+    /// What the main process of a container that died ended with.
+    pub exit_code: Option<i64>,
 }
 
 /// A subscription that lives as long as this value.
@@ -50,9 +52,10 @@ impl Engine {
                 let mut stream = docker.events(Some(options));
                 while let Some(Ok(event)) = stream.next().await {
                     since = event.time.unwrap_or(since);
-                    let name = event.actor.and_then(|a| a.attributes).and_then(|a| a.get("name").cloned());
-                    if let (Some(container), Some(action)) = (name, event.action) {
-                        let _ = out.send(Event { container, action });
+                    let mut told = event.actor.and_then(|a| a.attributes).unwrap_or_default();
+                    let exit_code = told.get("exitCode").and_then(|code| code.parse().ok());
+                    if let (Some(container), Some(action)) = (told.remove("name"), event.action) {
+                        let _ = out.send(Event { container, action, exit_code });
                     }
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
 
 use crate::docker::containers::Detail;
 use crate::docker::events::Event;
@@ -37,25 +39,31 @@ pub struct Trouble {
     pub detail: Detail,
 }
 
-/// How long after a death by SIGKILL the engine may still find out that memory was the reason.
+/// The exit code that stands for a death by SIGKILL.
+const SIGKILLED: i64 = 137;
+/// How long the engine's news may come after the state that they explain.
 const LATE_NEWS: Duration = Duration::from_millis(500);
 
 impl Trouble {
-    /// The same, when the engine's events say what its state does not: under load, it hears of a lack of memory after
-    /// the death that follows from it, and then forgets to write it down.
-    pub(super) async fn with_late_news(mut self: Box<Self>, mut events: Receiver<Event>, container: &str) -> Box<Self> {
-        let killed = matches!(self.cause, Cause::Exited | Cause::CrashLoop) && self.detail.exit_code == 137;
-        if killed && !self.detail.oom_killed {
-            let news = async {
-                while let Ok(event) = events.recv().await {
-                    if event.container == container && event.action == "oom" {
-                        return true;
-                    }
+    /// The same, when the engine's events since the wait began say what its state does not: what a container that
+    /// runs again ended with before, and, under load, that memory was the reason for a death by SIGKILL.
+    pub(super) async fn with_news(mut self: Box<Self>, mut events: Receiver<Event>, container: &str) -> Box<Self> {
+        let ended = matches!(self.cause, Cause::Exited | Cause::CrashLoop);
+        let runs_again = self.cause == Cause::CrashLoop && self.detail.running;
+        let (mut code, mut oom) = ((!runs_again).then_some(self.detail.exit_code), self.detail.oom_killed);
+        let deadline = Instant::now() + LATE_NEWS;
+        while ended && (!events.is_empty() || code.is_none() || (code == Some(SIGKILLED) && !oom)) {
+            match timeout_at(deadline, events.recv()).await {
+                Ok(Ok(event)) if event.container == container => {
+                    oom |= event.action == "oom";
+                    code = event.exit_code.filter(|_| runs_again).or(code);
                 }
-                false
-            };
-            self.detail.oom_killed = tokio::time::timeout(LATE_NEWS, news).await.unwrap_or(false);
+                Ok(Ok(_) | Err(RecvError::Lagged(_))) => {}
+                Ok(Err(RecvError::Closed)) | Err(_) => break,
+            }
         }
+        self.detail.exit_code = code.unwrap_or(self.detail.exit_code);
+        self.detail.oom_killed |= oom && self.detail.exit_code == SIGKILLED;
         self
     }
 
@@ -86,10 +94,44 @@ impl Trouble {
             126 => "the command cannot be executed",
             127 => "the command was not found in the image",
             134 => "aborted",
-            137 => "killed by SIGKILL",
+            SIGKILLED => "killed by SIGKILL",
             139 => "segmentation fault",
             143 => "ended by SIGTERM",
             _ => "an error of the program; see its log",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(action: &str, exit_code: Option<i64>) -> Event {
+        Event { container: "broken".to_owned(), action: action.to_owned(), exit_code }
+    }
+
+    async fn told(cause: Cause, detail: Detail, news: &[Event]) -> Detail {
+        let (sender, events) = tokio::sync::broadcast::channel(8);
+        for event in news {
+            sender.send(event.clone()).unwrap();
+        }
+        let waited_for = "SQL".to_owned();
+        let trouble = Trouble { cause, waited_for, waited: Duration::ZERO, probes: Vec::new(), detail };
+        Box::new(trouble).with_news(events, "broken").await.detail
+    }
+
+    #[tokio::test]
+    async fn a_container_that_runs_again_is_reported_with_the_code_of_its_last_death() {
+        let running = Detail { running: true, ..Detail::default() };
+        let news = [event("die", Some(1)), event("start", None), event("die", Some(5)), event("start", None)];
+        assert_eq!(told(Cause::CrashLoop, running, &news).await.exit_code, 5);
+    }
+
+    #[tokio::test]
+    async fn a_death_by_sigkill_after_a_lack_of_memory_is_the_kernels() {
+        let dead = Detail { exit_code: 137, ..Detail::default() };
+        let news = [event("die", Some(137)), event("oom", None)];
+        assert!(told(Cause::Exited, dead.clone(), &news).await.oom_killed);
+        assert!(!told(Cause::Exited, dead, &news[..1]).await.oom_killed);
     }
 }
