@@ -134,7 +134,7 @@ impl Bus for RabbitBus {
     fn declare<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Result<(), BusError>> {
         async move {
             let inward = self.inward().await?;
-            declaring::declare(&inward.link, topology).await?;
+            inward.answer(&self.shared, declaring::declare(&inward.link, topology)).await?;
             self.shared.topology().merge(topology);
             Ok(())
         }
@@ -180,15 +180,27 @@ impl Bus for RabbitBus {
     }
 
     fn fetch<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Option<Delivery>, BusError>> {
-        async move { self.inward().await?.fetch(queue, &self.shared.tasks).await }.boxed()
+        async move {
+            let inward = self.inward().await?;
+            inward.answer(&self.shared, inward.fetch(queue, &self.shared.tasks)).await
+        }
+        .boxed()
     }
 
     fn inspect<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Option<Counts>, BusError>> {
-        async move { declaring::inspect(&self.inward().await?.link, queue).await }.boxed()
+        async move {
+            let inward = self.inward().await?;
+            inward.answer(&self.shared, declaring::inspect(&inward.link, queue)).await
+        }
+        .boxed()
     }
 
     fn purge<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<u32, BusError>> {
-        async move { declaring::purge(&self.inward().await?.link, queue).await }.boxed()
+        async move {
+            let inward = self.inward().await?;
+            inward.answer(&self.shared, declaring::purge(&inward.link, queue)).await
+        }
+        .boxed()
     }
 
     fn state(&self) -> watch::Receiver<State> {

@@ -32,6 +32,20 @@ impl Inward {
         Self { link, lost, pull: tokio::sync::Mutex::default() }
     }
 
+    /// What the broker answers. What is asked at the moment when the connection breaks may never be answered.
+    pub(super) async fn answer<T>(
+        &self,
+        shared: &Shared,
+        asking: impl Future<Output = Result<T, BusError>>,
+    ) -> Result<T, BusError> {
+        let reason = tokio::select! {
+            answer = asking => return answer,
+            () = self.lost.cancelled() => "the connection broke",
+            () = tokio::time::sleep(shared.options.patience) => "the broker does not answer",
+        };
+        Err(BusError::Disconnected { reason: reason.to_owned() })
+    }
+
     /// Takes one message.
     pub(super) async fn fetch(&self, queue: &str, tasks: &TaskTracker) -> Result<Option<Delivery>, BusError> {
         let mut pull = self.pull.lock().await;
@@ -89,7 +103,7 @@ impl Subscription {
                 },
             };
             let Some(current) = current else { continue };
-            match self.open(&current.link).await {
+            match current.answer(&shared, self.open(&current.link)).await {
                 Ok((channel, consumer)) => {
                     if let Some(started) = started.take() {
                         // Whoever asked may have stopped waiting; then this ends too.
@@ -115,15 +129,17 @@ impl Subscription {
                     first => {
                         started = first;
                         tracing::warn!(queue = self.queue, %error, "cannot start a consumer");
-                        if matches!(error, BusError::NoSuchQueue { .. }) {
-                            self.restore(&shared, &current.link).await;
+                        match error {
+                            BusError::NoSuchQueue { .. } => self.restore(&shared, &current).await,
+                            // Whoever keeps it may not have heard; a new connection is the only way on.
+                            BusError::Disconnected { .. } => current.lost.cancel(),
+                            _ => {}
                         }
                     }
                 },
             }
             tokio::select! {
                 () = self.ended.cancelled() => return,
-                () = current.lost.cancelled() => {}
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
@@ -146,10 +162,10 @@ impl Subscription {
     }
 
     /// Makes the queue anew, when it was declared here and somebody deleted it.
-    async fn restore(&self, shared: &Shared, link: &Link) {
+    async fn restore(&self, shared: &Shared, on: &Inward) {
         let part = shared.topology().part(&self.queue);
         if !part.queues.is_empty()
-            && let Err(error) = declaring::declare(link, &part).await
+            && let Err(error) = on.answer(shared, declaring::declare(&on.link, &part)).await
         {
             tracing::warn!(queue = self.queue, %error, "cannot make a queue anew");
         }
@@ -162,8 +178,11 @@ impl Subscription {
                 biased;
                 () = on.lost.cancelled() => return End::ConnectionLost,
                 () = self.ended.cancelled() => {
-                    // It ends with its channel at the latest.
-                    let _ = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await;
+                    tokio::select! {
+                        // It ends with its channel at the latest.
+                        () = on.lost.cancelled() => return End::Ended,
+                        _ = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()) => {}
+                    }
                     while let Some(Some(Ok(delivered))) = consumer.next().now_or_never() {
                         settling.settle(delivered.delivery_tag, Verdict::Again);
                     }
