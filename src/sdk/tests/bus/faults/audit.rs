@@ -68,6 +68,14 @@ async fn audit(messages: u64, in_flight: usize, assurance: Assurance, kills: Kil
                 }
                 Kills::After(pause) => tokio::time::sleep(pause).await,
             }
+            if assurance == Assurance::Sent {
+                // What is sent to a broker that reads nothing dies with it, however slow the machine is.
+                broker.pause().await;
+                let before = history.progress().0;
+                while history.progress().0 == before {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
             broker.kill().await;
             broker.restart().await;
             killed += 1;
@@ -99,6 +107,10 @@ async fn audit(messages: u64, in_flight: usize, assurance: Assurance, kills: Kil
     let patience = if assurance == Assurance::AtLeastOnce { 60 } else { 8 };
     let _ = timeout(Duration::from_secs(patience), all_handled).await;
     let verdict = history.verdict();
+    if assurance == Assurance::AtLeastOnce && !verdict.lost.is_empty() {
+        println!("the broker: {}", broker.queues().await);
+        println!("the consumer: {:?}", *receiver.state().borrow());
+    }
     println!("{assurance:?}, {messages} messages, {in_flight} in flight, {:?}: {verdict}", began.elapsed());
     verdict
 }

@@ -40,6 +40,15 @@ impl Broker {
         self.evaluate("[dets:sync(Table) || Table <- dets:all()]").await;
     }
 
+    /// What it says of its queues and their consumers.
+    pub async fn queues(&self) -> String {
+        let asked = "[name, leader, messages_ready, messages_unacknowledged, consumers, state]";
+        self.evaluate(&format!(
+            "{{rabbit_amqqueue:info_all(<<\"/\">>, {asked}), rabbit_amqqueue:consumers_all(<<\"/\">>)}}"
+        ))
+        .await
+    }
+
     /// Starts it again with its data; returns as soon as it answers.
     pub async fn restart(&self) {
         self.order(&["start"]).await;
@@ -48,6 +57,11 @@ impl Broker {
     /// For when a restart was given up half way.
     pub async fn restart_if_dead(&self) {
         self.order(&["ensure"]).await;
+    }
+
+    /// Stops it in its tracks.
+    pub async fn pause(&self) {
+        self.order(&["pause"]).await;
     }
 
     pub async fn block(&self) {

@@ -112,7 +112,8 @@ impl Verdict {
     #[track_caller]
     pub fn clean(&self) {
         let wrong = [&self.lost, &self.unexpected, &self.invented, &self.doubled];
-        assert!(wrong.iter().all(|numbers| numbers.is_empty()), "{self}: {wrong:?}");
+        let first = wrong.map(|numbers| &numbers[..numbers.len().min(20)]);
+        assert!(wrong.iter().all(|numbers| numbers.is_empty()), "{self}; the first of each: {first:?}");
     }
 }
 
