@@ -94,6 +94,13 @@ async fn list(context: &Context, engine: &Engine, project: &compose::Project) ->
             _ => None,
         };
         let size = here.as_ref().and_then(|c| observed.image(&c.reference)).map(|i| i.size);
+        let (plan, recipe) = match (&origin, &here) {
+            (_, Some(_)) => ("none", None),
+            (Origin::Executable, None) => ("make", None),
+            (Origin::Build(recipe), _) => ("build", Some(recipe.to_string())),
+            (Origin::Fetch { recipe }, _) => ("pull", recipe.as_ref().map(ToString::to_string)),
+            (Origin::Here(_), None) => ("pull", None),
+        };
         let from = match (&origin, &here) {
             (_, Some(chosen)) => chosen.source.clone(),
             (Origin::Executable, None) => "not made yet".to_owned(),
@@ -104,7 +111,8 @@ async fn list(context: &Context, engine: &Engine, project: &compose::Project) ->
         let reference = here.as_ref().map_or(service.image.clone(), |c| c.reference.clone());
         let version = here.as_ref().map(|c| c.version.clone()).unwrap_or_default();
         items.push(serde_json::json!({
-            "service": service.name, "wanted": service.image, "image": reference, "here": here.is_some(), "source": from, "version": version, "size_bytes": size,
+            "service": service.name, "wanted": service.image, "image": reference, "here": here.is_some(),
+            "source": here.as_ref().map(|c| c.source.as_str()), "to_get_it": plan, "recipe": recipe, "version": version, "size_bytes": size,
         }));
         table.row([service.name.clone(), reference, from, version, size.map(humansize).unwrap_or_default()]);
     }

@@ -388,14 +388,23 @@ fn profiles() {
     folder.sources.named = vec!["b".into()];
     assert_eq!(enabled(&folder), ["a", "b"]);
     folder.sources.named.clear();
-    folder.sources.profiles = ["y".to_owned(), "unknown".to_owned()].into();
+    folder.sources.profiles = ["y".to_owned()].into();
     assert_eq!(enabled(&folder), ["a", "c"]);
     let dropped = "1:99 service `c` depends on `b`, whose profile is not active; the dependency is left out";
     assert_eq!(folder.warnings(), [dropped]);
     folder.sources.profiles = ["*".to_owned()].into();
     assert_eq!(enabled(&folder), ["a", "b", "c"]);
     folder.sources.profiles.clear();
-    assert_eq!(enabled(&folder.env("COMPOSE_PROFILES", "x, y")), ["a", "b", "c"]);
+    assert_eq!(enabled(&folder.env("COMPOSE_PROFILES", "x, y, another-project's")), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_profile_that_no_service_has() {
+    let mut folder = folder("services: {a: {image: i}, b: {image: i, profiles: [devbox]}}");
+    folder.sources.profiles = ["devbx".to_owned(), "x".to_owned()].into();
+    let [meant, unknown] = &folder.problems()[..] else { panic!("{:?}", folder.problems()) };
+    assert_eq!(meant, "no service has the profile `devbx` (did you mean `devbox`?)");
+    assert_eq!(unknown, "no service has the profile `x`");
 }
 
 #[test]

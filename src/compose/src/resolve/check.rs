@@ -21,6 +21,7 @@ pub(super) fn references(
     report: &mut Report,
 ) {
     named(drafts, sources, report);
+    profiles(drafts, sources, report);
     dependencies(drafts, report);
     cycles(drafts, report);
     for draft in drafts.values().filter(|d| d.enabled) {
@@ -56,6 +57,18 @@ fn named(drafts: &IndexMap<String, Draft>, sources: &Sources, report: &mut Repor
     for name in sources.named.iter().filter(|name| !drafts.contains_key(*name)) {
         let mut problem = Problem::new(format!("there is no service `{name}`"));
         problem.hint = did_you_mean(name, drafts.keys().map(String::as_str));
+        report.problems.push(problem);
+    }
+}
+
+/// A profile that was asked for and that no service has would bring up less than was meant. One in `COMPOSE_PROFILES` may
+/// be meant for another project.
+fn profiles(drafts: &IndexMap<String, Draft>, sources: &Sources, report: &mut Report) {
+    let known: BTreeSet<&str> =
+        drafts.values().flat_map(|d| &d.service.profiles).map(String::as_str).chain(["*"]).collect();
+    for name in sources.profiles.iter().filter(|name| !known.contains(name.as_str())) {
+        let mut problem = Problem::new(format!("no service has the profile `{name}`"));
+        problem.hint = did_you_mean(name, known.iter().copied().filter(|known| *known != "*"));
         report.problems.push(problem);
     }
 }
