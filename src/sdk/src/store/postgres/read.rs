@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use futures_util::TryStreamExt;
 use sqlx::{PgConnection, Row, ValueRef, postgres::PgRow};
 use uuid::Uuid;
 
@@ -14,13 +15,16 @@ const WINDOW: i64 = 10_000;
 /// Microseconds from 1970 to 2000, where the database's clock begins.
 const DATABASE_EPOCH: i64 = 946_684_800_000_000;
 
+macro_rules! columns {
+    () => {
+        "position, event_id, service, version, event_type, event_version, event_data, metadata, occurred_at, \
+         correlation_id, causation_id"
+    };
+}
+
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "select position, event_id, service, aggregate_type, aggregate_id, version, event_type, event_version, \
-             event_data, metadata, occurred_at, correlation_id, causation_id from events ",
-            $rest
-        )
+        concat!("select ", columns!(), ", aggregate_type, aggregate_id from events ", $rest)
     };
 }
 
@@ -45,7 +49,7 @@ pub(crate) async fn page(
             .bind(after.0.saturating_add(limit))
             .fetch_all(connection)
             .await?;
-        let events = rows.iter().map(recorded).collect::<Result<Vec<_>, _>>()?;
+        let events = rows.iter().map(located).collect::<Result<Vec<_>, _>>()?;
         let read_to = events.last().map_or(after, |last| last.position);
         return Ok(Page { events, read_to });
     }
@@ -65,7 +69,7 @@ pub(crate) async fn page(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    let events = rows.iter().map(recorded).collect::<Result<Vec<_>, _>>()?;
+    let events = rows.iter().map(located).collect::<Result<Vec<_>, _>>()?;
     let read_to = match events.last() {
         Some(last) if events.len() as i64 == limit => last.position,
         _ => Position(end),
@@ -85,23 +89,28 @@ pub(super) async fn stream(
         Until::Version(version) => (Some(i32::try_from(version).unwrap_or(i32::MAX)), None),
         Until::Time(time) => (None, Some(microseconds(time))),
     };
-    let rows = sqlx::query(select!(
-        "where aggregate_type = $1 and aggregate_id = $2 and version >= $3 and version <= coalesce($4, 2147483647)
-            order by version"
+    let mut rows = sqlx::query(concat!(
+        "select ",
+        columns!(),
+        " from events where aggregate_type = $1 and aggregate_id = $2 and version >= $3
+            and version <= coalesce($4, 2147483647) order by version"
     ))
     .bind(&stream.aggregate_type)
     .bind(&stream.aggregate_id)
     // The longest beginning can only be found from the beginning.
     .bind(if time.is_some() { 0 } else { i32::try_from(from).unwrap_or(i32::MAX) })
     .bind(version)
-    .fetch_all(connection)
-    .await?;
-    let events = rows.iter().map(recorded);
-    let in_time = |event: &Recorded| time.is_none_or(|time| microseconds(event.occurred_at) <= time);
-    events
-        .take_while(|event| event.as_ref().map_or(true, in_time))
-        .filter(|event| event.as_ref().map_or(true, |event| event.version >= from))
-        .collect()
+    // Read while the database is still at the next ones.
+    .fetch(connection);
+    let (mut events, mut over) = (Vec::new(), false);
+    while let Some(row) = rows.try_next().await? {
+        let event = recorded(&row, stream.clone())?;
+        over = over || time.is_some_and(|time| microseconds(event.occurred_at) > time);
+        if !over && event.version >= from {
+            events.push(event);
+        }
+    }
+    Ok(events)
 }
 
 pub(super) async fn snapshot(
@@ -141,21 +150,25 @@ pub(super) async fn save(
     .map(drop)
 }
 
-fn recorded(row: &PgRow) -> Result<Recorded, sqlx::Error> {
-    let micros = i64::from_be_bytes(fixed(row, 10)?).saturating_add(DATABASE_EPOCH);
+fn located(row: &PgRow) -> Result<Recorded, sqlx::Error> {
+    recorded(row, Stream { aggregate_type: row.try_get(11)?, aggregate_id: row.try_get(12)? })
+}
+
+fn recorded(row: &PgRow, stream: Stream) -> Result<Recorded, sqlx::Error> {
+    let micros = i64::from_be_bytes(fixed(row, 8)?).saturating_add(DATABASE_EPOCH);
     Ok(Recorded {
         position: Position(row.try_get(0)?),
         id: row.try_get::<Uuid, _>(1)?,
         service: row.try_get(2)?,
-        stream: Stream { aggregate_type: row.try_get(3)?, aggregate_id: row.try_get(4)? },
-        version: row.try_get::<i32, _>(5)? as u32,
-        event_type: row.try_get(6)?,
-        event_version: row.try_get::<i32, _>(7)? as u32,
-        data: json(row, 8)?,
-        metadata: json(row, 9)?,
+        stream,
+        version: row.try_get::<i32, _>(3)? as u32,
+        event_type: row.try_get(4)?,
+        event_version: row.try_get::<i32, _>(5)? as u32,
+        data: json(row, 6)?,
+        metadata: json(row, 7)?,
         occurred_at: UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or_default()),
-        correlation_id: row.try_get(11)?,
-        causation_id: row.try_get(12)?,
+        correlation_id: row.try_get(9)?,
+        causation_id: row.try_get(10)?,
     })
 }
 
