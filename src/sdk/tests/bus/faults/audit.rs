@@ -69,12 +69,16 @@ async fn audit(messages: u64, in_flight: usize, assurance: Assurance, kills: Kil
                 Kills::After(pause) => tokio::time::sleep(pause).await,
             }
             if assurance == Assurance::Sent {
-                // What is sent to a broker that reads nothing dies with it, however slow the machine is.
+                // What is sent to a broker that reads nothing dies with it, however slow the machine is. When nothing
+                // more can be sent, so much is under way already that the connection takes no more.
                 broker.pause().await;
                 let before = history.progress().0;
-                while history.progress().0 == before {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+                let more = async {
+                    while history.progress().0 == before {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                };
+                let _ = timeout(Duration::from_secs(1), more).await;
             }
             broker.kill().await;
             broker.restart().await;
