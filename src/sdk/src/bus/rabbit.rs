@@ -4,7 +4,7 @@
 //!            ┌─ keeping: connects, sets up, tells the state, begins again ─┐
 //!            ▼                                                            ▼
 //!   outward: publisher (events) · publisher (queues)       inward: one channel per consumer,
-//!            caller (calls, their answers) · replies               one for single messages
+//!            caller (calls, their answers) · post (replies)        one for single messages
 //! ```
 //!
 //! A connection that publishes can be stopped by the broker, one that only consumes never is: so there are two.
@@ -28,6 +28,7 @@ mod convert;
 mod declaring;
 mod keeping;
 mod link;
+mod posting;
 mod publisher;
 mod sending;
 mod settling;

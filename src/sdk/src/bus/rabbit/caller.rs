@@ -13,7 +13,7 @@ use std::{
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
     Channel, Consumer,
-    options::{BasicConsumeOptions, BasicPublishOptions},
+    options::BasicConsumeOptions,
     types::FieldTable,
 };
 use tokio::sync::{Notify, oneshot};
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     convert,
+    posting::Post,
     publisher::{Letter, Outcome, Patience, Publisher},
 };
 use crate::bus::Message;
@@ -36,7 +37,7 @@ pub(super) type Answer = Result<Message, Outcome>;
 
 /// The calls of one connection. The broker drops answers to an older one, and ids are never used twice.
 pub(super) struct Caller {
-    plain: Channel,
+    plain: Post,
     confirming: Publisher,
     calls: Arc<Calls>,
     lost: CancellationToken,
@@ -83,6 +84,7 @@ impl Caller {
             tokio::spawn(receive(answers, calls.clone(), lost.clone()));
         }
         tokio::spawn(look_for_returned(plain.clone(), calls.clone(), lost.clone()));
+        let plain = Post::start(plain, lost.clone());
         let confirming = Publisher::start(confirmed, patience).await?;
         Ok(Self { plain, confirming, calls, lost })
     }
@@ -99,20 +101,11 @@ impl Caller {
         Call { id, calls: self.calls.clone(), answer }
     }
 
-    /// Sends a request that may be lost.
-    pub(super) fn send(&self, letter: Letter) -> lapin::Result<()> {
-        let options = BasicPublishOptions { mandatory: letter.mandatory, immediate: false };
+    /// Sends a request that may be lost; false when it is. Nobody waits until it is written: the answer, or its absence,
+    /// tells enough.
+    pub(super) async fn send(&self, letter: Letter) -> bool {
         self.calls.some.notify_one();
-        // The first step puts the frames into the queue. Nobody waits until they are written: the answer, or its
-        // absence, tells enough.
-        match self
-            .plain
-            .basic_publish(letter.exchange, letter.key, options, &letter.body, letter.properties)
-            .now_or_never()
-        {
-            Some(Err(error)) => Err(error),
-            _ => Ok(()),
-        }
+        self.plain.send(letter).await
     }
 
     /// Sends a request that the broker has to confirm.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lapin::{BasicProperties, Channel, options::BasicPublishOptions, types::ShortString};
+use lapin::{BasicProperties, types::ShortString};
 use tokio::{
     sync::{oneshot, watch},
     time::{Instant, timeout_at},
@@ -14,6 +14,7 @@ use super::{
     caller::{self, Caller},
     convert, declaring, keeping,
     link::Link,
+    posting::Post,
     publisher::{Letter, Outcome, Patience, Publisher},
 };
 use crate::bus::{Assurance, BusError, Message, Sending, State, Target};
@@ -28,7 +29,7 @@ pub(super) struct Outward {
     events: Publisher,
     queues: Publisher,
     caller: Caller,
-    replies: Channel,
+    replies: Post,
     lost: CancellationToken,
 }
 
@@ -45,7 +46,7 @@ impl Outward {
         let channels = async {
             let (events, queues) = (link.channel().await?, link.channel().await?);
             let (plain, confirmed) = (link.channel().await?, link.channel().await?);
-            let replies = link.channel().await?;
+            let replies = Post::start(link.channel().await?, lost.clone());
             Ok::<_, lapin::Error>((
                 Publisher::start(events, patience.clone()).await?,
                 Publisher::start(queues, patience.clone()).await?,
@@ -131,15 +132,6 @@ impl Errand<'_> {
             Outcome::Failed(source) => Err(BusError::Broker { doing: format!("sending to {target}"), source }),
         }
     }
-
-    fn lapin(&self, error: lapin::Error) -> BusError {
-        let target = self.target.to_string();
-        if convert::is_loss(&error) {
-            BusError::Lost { target }
-        } else {
-            BusError::Broker { doing: format!("sending to {target}"), source: Arc::new(error) }
-        }
-    }
 }
 
 pub(super) async fn send(
@@ -155,13 +147,9 @@ pub(super) async fn send(
     loop {
         let outward = errand.outward(slot).await?;
         if sending.assurance == Assurance::Sent {
-            let letter = draft.letter(false);
-            let options = BasicPublishOptions::default();
-            let publish =
-                outward.replies.basic_publish(letter.exchange, letter.key, options, &letter.body, letter.properties);
-            return match timeout_at(sending.deadline, publish).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(errand.lapin(error)),
+            return match timeout_at(sending.deadline, outward.replies.send(draft.letter(false))).await {
+                Ok(true) => Ok(()),
+                Ok(false) => errand.failed(Outcome::Lost),
                 Err(_) => Err(errand.too_late()),
             };
         }
@@ -209,10 +197,8 @@ pub(super) async fn request(
                     other => return Err(other),
                 },
             }
-        } else {
-            outward.caller.send(letter).map_err(|error| {
-                if convert::is_loss(&error) { Outcome::Lost } else { Outcome::Failed(Arc::new(error)) }
-            })?;
+        } else if !outward.caller.send(letter).await {
+            return Err(Outcome::Lost);
         }
         call.answer().await
     };

@@ -35,6 +35,13 @@ pub(super) fn start(channel: Channel, queue: String, tasks: &TaskTracker) -> Arc
     tasks.spawn(async move {
         let (mut batch, mut open) = (Vec::new(), Open::default());
         while incoming.recv_many(&mut batch, BATCH).await > 0 {
+            // What is about to be settled as well goes along: one word to the broker for many deliveries.
+            tokio::task::yield_now().await;
+            while batch.len() < BATCH
+                && let Ok(verdict) = incoming.try_recv()
+            {
+                batch.push(verdict);
+            }
             for order in open.settle(&mut batch) {
                 let result = match order {
                     Order::Ack { tag, multiple } => channel.basic_ack(tag, BasicAckOptions { multiple }).await,
