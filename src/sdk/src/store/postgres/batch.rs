@@ -72,12 +72,7 @@ impl<'a> Columns<'a> {
     }
 
     fn push(&mut self, place: i32, append: &'a Append) {
-        self.expected.push(match append.expected {
-            Expected::Any => -1,
-            Expected::NoStream => 0,
-            // A stream never gets that far, so that the larger ones are as wrong as this one.
-            Expected::Version(version) => i32::try_from(version).unwrap_or(i32::MAX),
-        });
+        self.expected.push(expected(append.expected));
         self.count.push(number(append.events.len()));
         for (index, event) in (1..).zip(&append.events) {
             self.append.push(place);
@@ -87,7 +82,7 @@ impl<'a> Columns<'a> {
             self.aggregate_id.push(&append.stream.aggregate_id);
             self.id.push(event.id);
             self.event_type.push(&event.event_type);
-            self.event_version.push(i32::try_from(event.event_version).unwrap_or(i32::MAX));
+            self.event_version.push(number_of(event.event_version));
             self.data.push(event.data.as_str());
             self.metadata.push(event.metadata.as_ref().map(Json::as_str));
             self.occurred_at.push(event.occurred_at.map(microseconds));
@@ -95,6 +90,21 @@ impl<'a> Columns<'a> {
             self.causation.push(event.causation_id.as_deref());
         }
     }
+}
+
+/// As the database's functions take it.
+pub(super) fn expected(version: Expected) -> i32 {
+    match version {
+        Expected::Any => -1,
+        Expected::NoStream => 0,
+        // A stream never gets that far, so that the larger ones are as wrong as this one.
+        Expected::Version(version) => number_of(version),
+    }
+}
+
+/// A number that the database keeps as an `integer`; what is larger than any of those is the largest.
+pub(super) fn number_of(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 fn number(length: usize) -> i32 {

@@ -6,13 +6,13 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{
-    batch::Columns,
+    batch::{self, Columns},
     failure::{self, Kind},
 };
 use crate::store::{
     StoreError,
     companion::{Open, Tx},
-    event::{Append, Appended},
+    event::{Append, Appended, Json},
 };
 
 /// What became of each append.
@@ -117,6 +117,25 @@ async fn append(
     appends: &[&Append],
     tell: bool,
 ) -> Result<Vec<Result<Appended, StoreError>>, sqlx::Error> {
+    let (bases, actual) = match appends {
+        [lone] if lone.events.len() == 1 => append_event(connection, lone, tell).await?,
+        _ => append_events(connection, appends, tell).await?,
+    };
+    let results = appends.iter().zip(bases).zip(actual).map(|((append, base), actual)| {
+        let actual = actual as u32;
+        if base >= 0 {
+            Ok(Appended::behind(base, actual, append.events.len()))
+        } else {
+            Err(StoreError::Conflict { stream: append.stream.clone(), expected: append.expected, actual })
+        }
+    });
+    Ok(results.collect())
+}
+
+/// For each append the position before its first event, negative when it was refused, and the version of its stream.
+type Places = (Vec<i64>, Vec<i32>);
+
+async fn append_events(connection: &mut PgConnection, appends: &[&Append], tell: bool) -> Result<Places, sqlx::Error> {
     let columns = Columns::of(appends);
     let row = sqlx::query(
         "select bases, actual from append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
@@ -140,16 +159,29 @@ async fn append(
     .bind(tell)
     .fetch_one(connection)
     .await?;
-    let (bases, actual): (Vec<i64>, Vec<i32>) = (row.try_get(0)?, row.try_get(1)?);
-    let results = appends.iter().zip(bases).zip(actual).map(|((append, base), actual)| {
-        let actual = actual as u32;
-        if base >= 0 {
-            Ok(Appended::behind(base, actual, append.events.len()))
-        } else {
-            Err(StoreError::Conflict { stream: append.stream.clone(), expected: append.expected, actual })
-        }
-    });
-    Ok(results.collect())
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+/// The same for one event of one append, as it is when nobody else writes: the shorter way.
+async fn append_event(connection: &mut PgConnection, append: &Append, tell: bool) -> Result<Places, sqlx::Error> {
+    let event = &append.events[0];
+    let row = sqlx::query("select base, actual from append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .bind(batch::expected(append.expected))
+        .bind(&append.service)
+        .bind(&append.stream.aggregate_type)
+        .bind(&append.stream.aggregate_id)
+        .bind(event.id)
+        .bind(&event.event_type)
+        .bind(batch::number_of(event.event_version))
+        .bind(event.data.as_str())
+        .bind(event.metadata.as_ref().map(Json::as_str))
+        .bind(event.occurred_at.map(batch::microseconds))
+        .bind(event.correlation_id.as_deref())
+        .bind(event.causation_id.as_deref())
+        .bind(tell)
+        .fetch_one(connection)
+        .await?;
+    Ok((vec![row.try_get(0)?], vec![row.try_get(1)?]))
 }
 
 /// Stores one more append within a transaction that has stored another one.
