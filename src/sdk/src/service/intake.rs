@@ -17,7 +17,11 @@ use crate::{
     handler::{Handled, Handler},
     ids,
     metrics::{HandlerMetrics, OperationMetrics},
-    protocol::{Envelope, Fault, FaultCode, Kind, Metadata, Payload, dead_letter::Reason, names, permission},
+    protocol::{
+        Envelope, Fault, FaultCode, Kind, Metadata, Payload,
+        dead_letter::{HEADER_REPLAY_COUNT, Reason},
+        names, permission,
+    },
     runtime::{Committed, Runtime},
 };
 
@@ -109,14 +113,13 @@ impl<S: Send + Sync + 'static> Intake<S> {
             }
         };
         let now = Now::read();
-        let mut flow = Flow::of(&envelope, now, ids::random);
-        if self.kind() == Kind::Event {
-            // What happened has happened, however long ago.
+        let mut flow = Flow::of(&envelope, delivery.message.expiration, now, ids::random);
+        // What happened has happened, however long ago; and what somebody replays is wanted now.
+        if self.kind() == Kind::Event || delivery.message.headers.contains_key(HEADER_REPLAY_COUNT) {
             flow.deadline = None;
         }
         if flow.remaining(now.steady) == Some(Duration::ZERO) {
-            tracing::info!(message = envelope.id, "dropped a {} that nobody waits for", envelope.message_type);
-            delivery.ack();
+            self.too_late(delivery, &envelope).await;
             return false;
         }
         let flow = Arc::new(flow);
@@ -140,6 +143,19 @@ impl<S: Send + Sync + 'static> Intake<S> {
             return Err(Fault::validation(format!("`messageType`: {found} in the queue of {wanted}")).into());
         }
         Ok(envelope)
+    }
+
+    /// The time for it was over before it began.
+    async fn too_late(&self, delivery: Delivery, envelope: &Envelope) {
+        tracing::info!(message = envelope.id, "did not begin a {} that nobody waits for", envelope.message_type);
+        let message = format!("the deadline of {} passed before it was begun", envelope.message_type);
+        let fault = Fault::new(FaultCode::RequestTimeout, message);
+        if delivery.message.reply_to.is_none() && self.kind() == Kind::Command {
+            // As the broker does with what gets too old in its queue: people decide what becomes of it.
+            return self.give_up(delivery, &fault, &Reason::Expired).await;
+        }
+        self.answer(&delivery, envelope, Err(fault)).await;
+        delivery.ack();
     }
 
     async fn attend(&self, delivery: Delivery, envelope: Envelope, flow: Arc<Flow>) -> bool {
@@ -279,13 +295,17 @@ impl<S: Send + Sync + 'static> Intake<S> {
     }
 
     async fn put_back(&self, delivery: Delivery, failed: &Failed) {
-        let attempt = redelivery::Attempt {
-            code: &failed.fault.code,
-            message: &failed.fault.message,
-            permanent: (!failed.may_pass()).then_some(&failed.reason),
-            at: Now::read().wall,
-            stack_hash: failed.stack_hash.as_deref(),
-        };
+        let permanent = (!failed.may_pass()).then_some(&failed.reason);
+        self.failed(delivery, &failed.fault, permanent, failed.stack_hash.as_deref()).await;
+    }
+
+    async fn give_up(&self, delivery: Delivery, fault: &Fault, reason: &Reason) {
+        self.failed(delivery, fault, Some(reason), None).await;
+    }
+
+    async fn failed(&self, delivery: Delivery, fault: &Fault, permanent: Option<&Reason>, stack_hash: Option<&str>) {
+        let (code, message) = (&fault.code, fault.message.as_str());
+        let attempt = redelivery::Attempt { code, message, permanent, at: Now::read().wall, stack_hash };
         if let Err(error) = self.redelivery.failed(delivery, attempt, rand::random()).await {
             // It was not acknowledged, so the broker hands it out again.
             tracing::error!("cannot put a message back: {error}");

@@ -32,9 +32,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The pause between two attempts to hear questions.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Nobody waits any more for the answer to a question that is older.
-const STALE: Duration = Duration::from_secs(60);
-
 /// One instance of a service, as others see it.
 pub(super) struct Presence {
     runtime: Arc<Runtime>,
@@ -92,6 +89,9 @@ impl Presence {
         let discovery = ServiceName::new(discovery::SERVICE).ok();
         let pattern = names::event_pattern(discovery.as_ref(), Some(HealthCheckRequest::EVENT_TYPE));
         bus.declare(&Topology::default().events(&queue, pattern)).await?;
+        // Whoever asked while nobody listened has asked again since. The clock of the question would not tell: it is
+        // somebody else's.
+        bus.purge(&queue).await?;
         let mut questions = bus.consume(&queue, 1).await?;
         while let Some(question) = questions.next().await {
             self.answer(question).await;
@@ -127,9 +127,7 @@ impl Presence {
         let request = body.ok().and_then(|body| Envelope::read(&body).ok());
         let request: Option<HealthCheckRequest> = request.and_then(|envelope| envelope.payload.read().ok());
         question.ack();
-        let Some(request) = request.filter(|it| it.service_name == self.runtime.service.as_str()) else { return };
-        let now = Now::read().wall;
-        if now.since(Timestamp::from_millis(request.timestamp)) > STALE {
+        if request.is_none_or(|it| it.service_name != self.runtime.service.as_str()) {
             return;
         }
         let started = Instant::now();
@@ -151,7 +149,7 @@ impl Presence {
         let event = HealthCheckResponse {
             service_name: self.runtime.service.to_string(),
             status: overall,
-            timestamp: now.millis(),
+            timestamp: Now::read().wall.millis(),
             response_time: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             dependencies: Some(dependencies),
             errors: (!errors.is_empty()).then_some(errors),
