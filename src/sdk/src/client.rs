@@ -1,7 +1,7 @@
 //! Calls to other services: one envelope out, one answer back, with time-outs, a circuit breaker and retries.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,7 +15,7 @@ use crate::{
     flow::Flow,
     ids,
     protocol::{
-        Envelope, Fault, FaultCode, Kind, Metadata, Payload, Reply, limits,
+        Envelope, Fault, FaultCode, Kind, Metadata, Payload, Priority, Reply, Routing, limits,
         names::{self, ServiceName},
     },
     retry::{Failure, Next, RetryPolicy},
@@ -57,6 +57,8 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// Whether it may be sent again when it is not known whether it arrived.
     pub repeatable: bool,
+    /// How urgent it is, where somebody says so; carried, without effect.
+    pub priority: Option<Priority>,
 }
 
 impl Client {
@@ -136,6 +138,9 @@ impl Client {
         let now = Now::read();
         let mut envelope = self.envelope(&call.message_type, call.payload.clone(), flow, now);
         envelope.metadata.idempotency_key.clone_from(&call.idempotency_key);
+        if call.priority.is_some() {
+            envelope.metadata.routing = Some(Routing { priority: call.priority, ..Routing::default() });
+        }
         envelope.metadata.deadline = Some(now.wall_at(deadline.into_std()));
         let queue = match call.kind {
             Kind::Query => names::query_queue(&call.service, &call.message_type),
@@ -261,9 +266,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Types of messages that were larger than they should be; each is worth one line in the log.
+static LARGE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 /// The message that carries an envelope.
 pub(crate) fn wire(kind: Kind, envelope: &Envelope, durable: bool) -> Result<Message, Fault> {
     let body = envelope.write();
+    if body.len() > limits::recommended(kind) && lock(&LARGE).insert(envelope.message_type.clone()) {
+        let (bytes, recommended, message_type) = (body.len(), limits::recommended(kind), &envelope.message_type);
+        tracing::warn!(bytes, recommended, "a {message_type} is larger than is good for a {kind}; it is sent all the same");
+    }
     let mut message =
         if durable { Message::durable(&*envelope.id, body) } else { Message::transient(&*envelope.id, body) };
     // AMQP carries so many bytes and no more; the envelope has it in any case.

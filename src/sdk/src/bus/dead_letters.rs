@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Bus, BusError, HeaderValue, Message, Sending, Target};
 
 /// What the broker writes down when it moves a message.
-const HEADER_DEATHS: &str = "x-death";
+pub(super) const HEADER_DEATHS: &str = "x-death";
 
 /// How long one message waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -56,6 +56,11 @@ impl Runner {
         self
     }
 
+    /// The name of the projection.
+    pub fn name(&self) -> &str {
+        self.projection.name()
+    }
+
     /// Takes in events as they come, until `stop` is cancelled. What fails is logged and tried again.
     pub async fn run(&self, stop: CancellationToken) {
         stop.run_until_cancelled(self.forever()).await;

@@ -29,6 +29,7 @@ use super::{
     checker::Checker,
     once::{Once, Turn},
     panics::{self, Panic},
+    watch::Taken,
 };
 
 /// How long an answer may take to leave.
@@ -45,6 +46,7 @@ pub(super) struct Intake<S> {
     pub(super) operation: OperationMetrics,
     /// By the handler's name.
     pub(super) runs: HashMap<&'static str, HandlerMetrics>,
+    pub(super) taken: Arc<Taken>,
 }
 
 /// Why a message was not handled.
@@ -92,6 +94,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
 
     async fn take(&self, delivery: Delivery) {
         let began = Instant::now();
+        self.taken.note(&delivery.message);
         let succeeded = self.deal_with(delivery).await;
         let time = began.elapsed();
         if succeeded { self.operation.succeeded(time) } else { self.operation.failed(time) }
@@ -257,7 +260,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
         }
         let decided = match decision {
             Ok(Handled { reply, changes }) => {
-                let origin = format!("{} {} {}", self.runtime.service, handler.identity(), message.id);
+                let origin = format!("{} {} {}", self.runtime.service, handler.identity, message.id);
                 let committed = self.runtime.commit(changes, &origin, message, flow, claim.finish(&reply)).await;
                 committed.map(|committed| (reply, committed)).map_err(Failed::from)
             }

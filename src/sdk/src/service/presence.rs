@@ -133,14 +133,8 @@ impl Presence {
         let started = Instant::now();
         let mut dependencies = BTreeMap::new();
         let mut errors = Vec::new();
-        let mut overall = HealthStatus::Healthy;
         for (name, state) in self.board.subscribe().borrow().iter() {
-            let (name, needed) = called(name);
-            let healthy = state.status == Status::Healthy;
-            let status = if healthy { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
-            if !healthy {
-                overall = overall.max(if needed { HealthStatus::Unhealthy } else { HealthStatus::Degraded });
-            }
+            let (name, status) = (called(name), on_the_wire(state.status));
             errors.extend(state.error.as_ref().map(|error| format!("{name}: {error}")));
             let response_time = state.latency.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
             let health = DependencyHealth { status, response_time, error: state.error.clone() };
@@ -148,7 +142,7 @@ impl Presence {
         }
         let event = HealthCheckResponse {
             service_name: self.runtime.service.to_string(),
-            status: overall,
+            status: on_the_wire(self.board.status()),
             timestamp: Now::read().wall.millis(),
             response_time: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             dependencies: Some(dependencies),
@@ -158,13 +152,21 @@ impl Presence {
     }
 }
 
-/// What discovery calls a dependency, and whether the service can do nothing without it.
-fn called(dependency: &str) -> (&str, bool) {
+/// What discovery calls a dependency.
+fn called(dependency: &str) -> &str {
     match dependency {
-        "postgres" => ("database", true),
-        "rabbitmq" => ("messageBus", true),
-        "redis" => ("cache", false),
-        other => (other, true),
+        "postgres" => "database",
+        "rabbitmq" => "messageBus",
+        "redis" => "cache",
+        other => other,
+    }
+}
+
+fn on_the_wire(status: Status) -> HealthStatus {
+    match status {
+        Status::Healthy => HealthStatus::Healthy,
+        Status::Degraded => HealthStatus::Degraded,
+        Status::Unhealthy => HealthStatus::Unhealthy,
     }
 }
 

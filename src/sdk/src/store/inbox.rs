@@ -98,7 +98,7 @@ impl EventStore {
         match self.kind() {
             Kind::Postgres(store) => {
                 let mut connection = store.connection().await?;
-                claim(&mut connection, wanted, lease).await.map_err(failure::statement)
+                store.wrote(claim(&mut connection, wanted, lease).await.map_err(failure::statement))
             }
             Kind::Memory(store) => Ok(claim_in(&mut *store.tables().await, wanted, lease)),
         }

@@ -146,6 +146,58 @@ impl Outbox {
         }
     }
 
+    /// Puts an event aside that can never be published, so that those behind it can be.
+    ///
+    /// # Errors
+    /// When the database does not take that.
+    pub async fn refuse(&self, event: &Recorded, reason: &str) -> Result<(), StoreError> {
+        match self.store.kind() {
+            Kind::Postgres(store) => {
+                let done = sqlx::query(
+                    "insert into outbox_refused (service, position, reason) values ($1, $2, $3)
+                        on conflict (service, position) do update set reason = excluded.reason",
+                )
+                .bind(&self.service)
+                .bind(event.position.0)
+                // Which a text of the database cannot hold.
+                .bind(reason.replace('\0', " "))
+                .execute(&mut *store.connection().await?)
+                .await;
+                done.map(drop).map_err(failure::statement)
+            }
+            Kind::Memory(store) => {
+                let key = (self.service.clone(), event.position);
+                store.tables().await.refused.insert(key, reason.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// The events that could not be published, and why, in their order; the first thousand of them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn refused(&self) -> Result<Vec<(Position, String)>, StoreError> {
+        match self.store.kind() {
+            Kind::Postgres(store) => {
+                let rows = sqlx::query(
+                    "select position, reason from outbox_refused where service = $1 order by position limit 1000",
+                )
+                .bind(&self.service)
+                .fetch_all(&mut *store.connection().await?)
+                .await
+                .map_err(failure::statement)?;
+                let refused = rows.iter().map(|row| Ok((Position(row.try_get(0)?), row.try_get(1)?)));
+                refused.collect::<Result<_, sqlx::Error>>().map_err(failure::statement)
+            }
+            Kind::Memory(store) => {
+                let tables = store.tables().await;
+                let mine = tables.refused.iter().filter(|((service, _), _)| *service == self.service);
+                Ok(mine.map(|((_, position), reason)| (*position, reason.clone())).take(1000).collect())
+            }
+        }
+    }
+
     /// How many events wait to be published, counted up to a hundred thousand.
     ///
     /// # Errors

@@ -59,6 +59,7 @@ pub(crate) struct Postgres {
     pool: PgPool,
     queue: mpsc::Sender<writer::Request>,
     head: watch::Sender<Position>,
+    refusal: failure::Refusal,
     following: Once,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -90,13 +91,15 @@ impl Postgres {
             pool,
             queue,
             head: watch::Sender::new(head),
+            refusal: failure::Refusal::default(),
             following: Once::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         let news = wake::News::new(head);
         store.tasks.spawn(news.make_up(store.pool.clone(), store.stop.clone()));
-        let writer = writer::Writer { sessions, session: Some(session), head: store.head.clone(), news };
+        let (head, refusal) = (store.head.clone(), store.refusal.clone());
+        let writer = writer::Writer { sessions, session: Some(session), head, refusal, news };
         store.tasks.spawn(writer.run(requests, store.stop.clone()));
         Ok(store)
     }
@@ -115,6 +118,16 @@ impl Postgres {
             self.tasks.spawn(wake::follow(options, self.head.clone(), self.stop.clone()));
         });
         self.head.subscribe()
+    }
+
+    pub(super) fn refusal(&self) -> watch::Receiver<Option<String>> {
+        self.refusal.watch()
+    }
+
+    /// What became of something that was written.
+    pub(super) fn wrote<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.refusal.note(result.as_ref().map(|_| ()));
+        result
     }
 
     pub(super) async fn head(&self) -> Result<Position, StoreError> {

@@ -281,6 +281,7 @@ async fn a_service_that_fails_is_given_a_rest() {
             timeout: Duration::from_secs(5),
             idempotency_key: None,
             repeatable: false,
+            priority: None,
         };
         let client = &client;
         async move { client.call(call, &Flow::begin(ids::random)).await.map_err(|fault| fault.code) }
@@ -315,6 +316,7 @@ async fn a_late_caller_opens_no_breaker() {
             timeout: Duration::from_secs(30),
             idempotency_key: None,
             repeatable: false,
+            priority: None,
         };
         let flow = late.clone().within(Duration::from_millis(20), Instant::now());
         assert_eq!(client.call(call, &flow).await.unwrap_err().code, FaultCode::RequestTimeout);
@@ -357,6 +359,7 @@ async fn a_correlation_id_may_be_longer_than_amqp_carries() {
         timeout: Duration::from_secs(5),
         idempotency_key: None,
         repeatable: false,
+        priority: None,
     };
     let flow = Flow { correlation_id: "ä".repeat(128), ..Flow::begin(ids::random) };
     assert_eq!(client.call(call, &flow).await.unwrap().text(), "2");

@@ -63,6 +63,7 @@ impl World {
             timeout: Duration::from_secs(20),
             repeatable: key.is_some() || M::KIND == Kind::Query,
             idempotency_key: key,
+            priority: None,
         };
         self.customer.call(call, &self.flow).await.map(|reply| reply.read().unwrap())
     }

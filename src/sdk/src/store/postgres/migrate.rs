@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("projections", include_str!("migrations/3_projections.sql")),
     ("handled", include_str!("migrations/4_handled.sql")),
     ("outbox", include_str!("migrations/5_outbox.sql")),
+    ("refused", include_str!("migrations/6_refused.sql")),
 ];
 
 /// The version of the tables that this program makes and knows.
