@@ -150,7 +150,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
 
     /// The time for it was over before it began.
     async fn too_late(&self, delivery: Delivery, envelope: &Envelope) {
-        tracing::info!(message = envelope.id, "did not begin a {} that nobody waits for", envelope.message_type);
+        tracing::info!(message_id = envelope.id, "did not begin a {} that nobody waits for", envelope.message_type);
         let message = format!("the deadline of {} passed before it was begun", envelope.message_type);
         let fault = Fault::new(FaultCode::RequestTimeout, message);
         if delivery.message.reply_to.is_none() && self.kind() == Kind::Command {
@@ -175,7 +175,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
             match self.handled(handler, checker, &message, &envelope, &flow).await {
                 Ok(reply) => answer = reply,
                 Err(failure) => {
-                    tracing::warn!(message = envelope.id, handler = handler.name, "failed: {}", failure.fault);
+                    tracing::warn!(message_id = envelope.id, handler = handler.name, "failed: {}", failure.fault);
                     // One failure keeps no other handler from its event; one that may pass has the event come again.
                     if failed.as_ref().is_none_or(|it| !it.may_pass() && failure.may_pass()) {
                         failed = Some(failure);
@@ -222,6 +222,10 @@ impl<S: Send + Sync + 'static> Intake<S> {
         let result = scope.scope(self.effect(handler, checker, message, envelope, &flow)).await;
         if let Err(failed) = &result {
             span.fail(failed.fault.code.as_str(), &failed.fault.message);
+            if let Some(hash) = &failed.stack_hash {
+                // The place of the panic, the same for the same place; what it said may be a secret.
+                span.attribute("error.stack", hash.clone());
+            }
         }
         result
     }
