@@ -49,6 +49,20 @@ impl Broker {
         .await
     }
 
+    /// How many messages are in the queues whose names have this in them, handed out or not.
+    pub async fn messages(&self, name: &str) -> usize {
+        let every = "rabbit_amqqueue:info_all(<<\"/\">>, [name, messages])";
+        let one = "[{name, {resource, _, _, N}}, {messages, M}]";
+        let filter = format!("is_integer(M), binary:match(N, <<\"{name}\">>) =/= nomatch");
+        let sum = self.evaluate(&format!("lists:sum([M || {one} <- {every}, {filter}])")).await;
+        sum.trim().parse().unwrap_or_else(|_| panic!("{sum}"))
+    }
+
+    /// Takes all that it knows away, while it is dead.
+    pub fn forget(&self) {
+        std::fs::remove_dir_all(self.folder.join("data")).unwrap();
+    }
+
     /// Starts it again with its data; returns as soon as it answers.
     pub async fn restart(&self) {
         self.order(&["start"]).await;
