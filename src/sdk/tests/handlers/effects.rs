@@ -343,7 +343,8 @@ async fn an_event_that_can_never_be_published_is_put_aside_and_the_rest_go_on() 
     }
     let numbers = |it: &Envelope| it.payload.read::<serde_json::Value>().ok()?["number"].as_u64();
     test.published(|it| (it.message_type == "Swollen" && numbers(it) == Some(3)).then_some(())).await;
-    let published: Vec<_> = test.envelopes().iter().filter(|it| it.message_type == "Swollen").filter_map(numbers).collect();
+    let published: Vec<_> =
+        test.envelopes().iter().filter(|it| it.message_type == "Swollen").filter_map(numbers).collect();
     assert_eq!(published, [1, 3]);
     let refused = Outbox::new(test.store().clone(), "bank").refused().await.unwrap();
     let [(position, reason)] = &refused[..] else { panic!("{refused:?}") };
@@ -363,7 +364,8 @@ async fn handlers_that_change_places_do_nothing_again() {
         }
     };
     let service = || Service::new("ears", Arc::clone(&log));
-    let test = TestService::start(service().event_as("one", notice("one")).event_as("two", notice("two"))).await.unwrap();
+    let test =
+        TestService::start(service().event_as("one", notice("one")).event_as("two", notice("two"))).await.unwrap();
     let deposited = Deposited { id: "a".to_owned(), amount: 1 };
     send(&test, "m1", &deposited, "Deposited").await;
     log.until(2).await;
@@ -371,7 +373,8 @@ async fn handlers_that_change_places_do_nothing_again() {
     assert!(test.stop().await);
 
     let platform = banyan_sdk::Platform::new(broker.connect()).with_store(store);
-    let changed = service().event_as("two", notice("two")).event_as("three", notice("three")).event_as("one", notice("one"));
+    let changed =
+        service().event_as("two", notice("two")).event_as("three", notice("three")).event_as("one", notice("one"));
     let running = changed.start(platform).await.unwrap();
     let listener = TestService::start_on(&broker, Service::new("listener", ())).await.unwrap();
     for id in ["m1", "m2"] {

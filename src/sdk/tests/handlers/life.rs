@@ -9,10 +9,11 @@ use banyan_sdk::{
         memory::{MemoryBroker, SystemClock},
     },
     protocol::{
-        Kind, Payload, Request, Timestamp, contract, names,
+        Kind, Payload, Request, Timestamp, contract,
         discovery::{
             HealthCheckRequest, HealthCheckResponse, HealthStatus, ServiceContractsRegistered, ServiceDeregistered,
         },
+        names,
     },
     schemars::{self, JsonSchema},
     testing::TestService,
