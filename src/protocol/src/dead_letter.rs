@@ -80,8 +80,7 @@ impl Reason {
 
 impl From<&str> for Reason {
     fn from(text: &str) -> Self {
-        let known =
-            [Self::Exhausted, Self::Permanent, Self::Unreadable, Self::TooLarge, Self::Expired, Self::Broker];
+        let known = [Self::Exhausted, Self::Permanent, Self::Unreadable, Self::TooLarge, Self::Expired, Self::Broker];
         known.into_iter().find(|it| it.as_str() == text).unwrap_or_else(|| Self::Other(text.to_owned()))
     }
 }

@@ -9,11 +9,12 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    breaker::{Breaker, BreakerPolicy, CallEnd, Permit},
+    breaker::{Breaker, BreakerPolicy, BreakerState, CallEnd, Permit},
     bus::{Bus, BusError, Message, Sending, Target, packing},
     clock::Now,
     flow::Flow,
     ids,
+    metrics::Metrics,
     protocol::{
         Envelope, Fault, FaultCode, Kind, Metadata, Payload, Priority, Reply, Routing, limits,
         names::{self, ServiceName},
@@ -36,6 +37,7 @@ pub struct Client {
     service: ServiceName,
     bus: Arc<dyn Bus>,
     tracer: Tracer,
+    metrics: Option<Metrics>,
     policy: BreakerPolicy,
     breakers: Mutex<HashMap<ServiceName, Arc<Mutex<Breaker>>>>,
 }
@@ -64,7 +66,8 @@ pub struct Call {
 impl Client {
     /// A client that speaks for `service`.
     pub fn new(service: ServiceName, bus: Arc<dyn Bus>) -> Self {
-        Self { service, bus, tracer: Tracer::off(), policy: BreakerPolicy::default(), breakers: Mutex::default() }
+        let (tracer, policy) = (Tracer::off(), BreakerPolicy::default());
+        Self { service, bus, tracer, metrics: None, policy, breakers: Mutex::default() }
     }
 
     /// The same with other circuit breakers; there is one for each service that is called.
@@ -77,6 +80,12 @@ impl Client {
     #[must_use]
     pub fn traced(self, tracer: Tracer) -> Self {
         Self { tracer, ..self }
+    }
+
+    /// The same, showing the state of each circuit breaker: `circuit_breaker_state{target}`.
+    #[must_use]
+    pub fn measured(self, metrics: &Metrics) -> Self {
+        Self { metrics: Some(metrics.clone()), ..self }
     }
 
     pub(crate) fn tracer(&self) -> &Tracer {
@@ -227,10 +236,24 @@ impl Client {
             None => {
                 let breaker = Arc::new(Mutex::new(Breaker::new(self.policy)));
                 breakers.insert(service.clone(), Arc::clone(&breaker));
+                if let Some(metrics) = &self.metrics {
+                    show(metrics, service, Arc::clone(&breaker));
+                }
                 breaker
             }
         }
     }
+}
+
+fn show(metrics: &Metrics, service: &ServiceName, breaker: Arc<Mutex<Breaker>>) {
+    let help = "What a circuit breaker does with calls to a service: 0 lets them through, 1 tries a few, 2 refuses.";
+    metrics.watched("circuit_breaker_state", help, &[("target", service.as_str())], move || {
+        match lock(&breaker).state(Instant::now().into_std()) {
+            BreakerState::Closed => 0.0,
+            BreakerState::HalfOpen => 1.0,
+            BreakerState::Open => 2.0,
+        }
+    });
 }
 
 /// An event on its way out, its type forgotten.
@@ -274,7 +297,11 @@ pub(crate) fn wire(kind: Kind, envelope: &Envelope, durable: bool) -> Result<Mes
     let body = envelope.write();
     if body.len() > limits::recommended(kind) && lock(&LARGE).insert(envelope.message_type.clone()) {
         let (bytes, recommended, message_type) = (body.len(), limits::recommended(kind), &envelope.message_type);
-        tracing::warn!(bytes, recommended, "a {message_type} is larger than is good for a {kind}; it is sent all the same");
+        tracing::warn!(
+            bytes,
+            recommended,
+            "a {message_type} is larger than is good for a {kind}; it is sent all the same"
+        );
     }
     let mut message =
         if durable { Message::durable(&*envelope.id, body) } else { Message::transient(&*envelope.id, body) };

@@ -11,7 +11,8 @@ use crate::{
     ids,
     projection::View,
     protocol::{
-        Auth, Event, Fault, FaultCode, Kind, Payload, Priority, Query, Request, Timestamp, names::ServiceName, permission,
+        Auth, Event, Fault, FaultCode, Kind, Payload, Priority, Query, Request, Timestamp, names::ServiceName,
+        permission,
     },
     runtime::Runtime,
     store::{EventStore, Stream},

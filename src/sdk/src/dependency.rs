@@ -91,6 +91,12 @@ pub(crate) fn board(service: &str, version: &str, dependencies: &[Dependency], m
 }
 
 /// Watches the broker by the bus that the service has anyway, until `stop` is cancelled.
-pub(crate) async fn watch_bus(name: &str, bus: Arc<dyn Bus>, password: Option<Secret>, board: Board, stop: CancellationToken) {
+pub(crate) async fn watch_bus(
+    name: &str,
+    bus: Arc<dyn Bus>,
+    password: Option<Secret>,
+    board: Board,
+    stop: CancellationToken,
+) {
     monitor::Monitor::new(name.to_owned(), password, board, stop).run(bus::Broker::of(bus)).await;
 }

@@ -52,12 +52,7 @@ impl Flow {
     /// made anew. `patience` is how long the sender waits, as the message's property `expiration` tells; see
     /// [`Now::deadline`].
     #[must_use]
-    pub fn of(
-        envelope: &Envelope,
-        patience: Option<Duration>,
-        now: Now,
-        mut random: impl FnMut() -> u128,
-    ) -> Self {
+    pub fn of(envelope: &Envelope, patience: Option<Duration>, now: Now, mut random: impl FnMut() -> u128) -> Self {
         let correlation_id = correlation_id(&envelope.correlation_id).map(str::to_owned);
         let trace = envelope.trace_context.clone();
         Self {

@@ -288,7 +288,10 @@ mod tests {
         assert_eq!(report(&board).1["postgres"]["error"], "has not answered yet");
         board.healthy("postgres", Duration::ZERO);
         assert_eq!(report(&board).1["postgres"]["error"], "its disk is full");
-        assert_eq!((board.status(), report(&board).1["postgres"]["status"].clone()), (Status::Degraded, json!("degraded")));
+        assert_eq!(
+            (board.status(), report(&board).1["postgres"]["status"].clone()),
+            (Status::Degraded, json!("degraded"))
+        );
         board.unhealthy("postgres", "connection refused");
         assert_eq!(report(&board).1["postgres"]["error"], "connection refused");
         board.healthy("postgres", Duration::ZERO);

@@ -33,7 +33,7 @@ pub(crate) use companion::Open;
 pub(crate) use memory::Memory;
 pub(crate) use postgres::{Postgres, failure, read::json, read::page};
 
-use crate::config::Endpoint;
+use crate::{config::Endpoint, metrics::Metrics, telemetry::Tracer};
 
 /// A handle on the event store, cheap to clone.
 #[derive(Clone)]
@@ -216,6 +216,13 @@ impl EventStore {
         match &self.kind {
             Kind::Postgres(store) => store.close().await,
             Kind::Memory(_) => {}
+        }
+    }
+
+    /// Tells metrics and traces of everything that is asked of the database; the first ones that are named here win.
+    pub fn observe(&self, metrics: &Metrics, tracer: &Tracer) {
+        if let Kind::Postgres(store) = &self.kind {
+            store.observe(metrics, tracer);
         }
     }
 

@@ -130,7 +130,7 @@ impl Runner {
                 let row =
                     sqlx::query("select last_processed_position from projection_positions where projection_name = $1")
                         .bind(name)
-                        .fetch_optional(&mut *store.connection().await?)
+                        .fetch_optional(&mut *store.connection("select projection_positions").await?)
                         .await
                         .map_err(failure::statement)?;
                 let position = row.map(|row| row.try_get(0)).transpose().map_err(failure::statement)?;
@@ -169,7 +169,7 @@ impl Runner {
                     on conflict do nothing",
             )
             .bind(name)
-            .execute(&mut *store.connection().await?)
+            .execute(&mut *store.connection("insert projection_positions").await?)
             .await
             .map(drop)
             .map_err(failure::statement),

@@ -22,20 +22,15 @@ const CONFIRM_LIMIT: Duration = Duration::from_secs(30);
 const PRUNE: Duration = Duration::from_secs(3600);
 
 /// Follows a store, if there is one.
-pub(super) fn spawn(
-    tasks: &TaskTracker,
-    runtime: &Arc<Runtime>,
-    board: &Board,
-    stop: &CancellationToken,
-) {
+pub(super) fn spawn(tasks: &TaskTracker, runtime: &Arc<Runtime>, board: &Board, stop: &CancellationToken) {
     let Some(store) = &runtime.store else { return };
     let outbox = Outbox::new(store.clone(), runtime.service.as_str());
     let help = "Stored events that could not be published when they were due.";
     let refused = runtime.metrics.counter("outbox_refused_events_total", help, &[]);
     let (publisher, work) = (Publisher { runtime: Arc::clone(runtime), outbox: outbox.clone(), refused }, stop.clone());
     tasks.spawn(async move { outbox.run(publisher, work).await });
-    for runner in runtime.projections.values().cloned() {
-        let stopped = stop.clone();
+    for runner in runtime.projections.values() {
+        let (runner, stopped) = (runner.clone(), stop.clone());
         tasks.spawn(async move { runner.run(stopped).await });
     }
     let (mut refusal, board, stopped) = (store.refusal(), board.clone(), stop.clone());

@@ -228,6 +228,10 @@ where
         Some(upcasters) => store.with_upcasters(upcasters),
         None => store,
     });
+    if let Some(store) = &store {
+        store.observe(&metrics, &tracer);
+    }
+    cache.trace(&tracer);
     let mut projections = BTreeMap::new();
     for follow in service.projections {
         let Some(runner) = store.clone().map(follow) else { break };
@@ -240,7 +244,7 @@ where
     let requests = service.handlers.iter().filter(|handler| handler.kind != Kind::Event);
     let runtime = Arc::new(Runtime {
         service: name.clone(),
-        client: Client::new(name.clone(), Arc::clone(&bus)).traced(tracer),
+        client: Client::new(name.clone(), Arc::clone(&bus)).traced(tracer).measured(&metrics),
         store,
         cache,
         metrics,
@@ -270,7 +274,17 @@ where
         intakes.push((
             queue,
             prefetch,
-            Arc::new(Intake { runtime, bus, state, handlers, once, redelivery, operation, runs, taken: Arc::default() }),
+            Arc::new(Intake {
+                runtime,
+                bus,
+                state,
+                handlers,
+                once,
+                redelivery,
+                operation,
+                runs,
+                taken: Arc::default(),
+            }),
         ));
     }
     let instance = Presence::instance(&name, &service.version);
@@ -359,4 +373,37 @@ fn declared<S>(queue: &str, handler: &Handler<S>, policy: &RetryPolicy) -> Topol
         _ => topology.queue(Queue::work(queue)),
     };
     (1..policy.attempts).fold(topology, |topology, step| topology.queue(Queue::delay(queue, step, policy.hold(step))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Context, Fault, Query,
+        schemars::{self, JsonSchema},
+    };
+
+    /// Asks something.
+    #[derive(serde::Serialize, serde::Deserialize, JsonSchema, Query)]
+    #[query(reply = u32, public)]
+    struct Ask {}
+
+    async fn ask(_: Context<()>, _: Ask) -> Result<u32, Fault> {
+        Ok(1)
+    }
+
+    #[tokio::test]
+    async fn mistakes_in_the_settings_and_among_the_handlers_are_told_together() {
+        let env = |name: &str| match name {
+            "PORT" => Some("none".to_owned()),
+            "RABBITMQ_URL" => Some("amqp://mq".to_owned()),
+            _ => None,
+        };
+        let error = run(Service::new("worker", ()).prefetch::<Ask>(3), &env).await.unwrap_err().to_string();
+        let lines: Vec<_> = error.lines().skip(1).collect();
+        assert_eq!(lines.len(), 2, "{error}");
+        assert!(lines[0].contains("AskQuery") && lines[1].contains("PORT must be"), "{error}");
+        let error = run(Service::new("worker", ()).query(ask), &|_| None).await.unwrap_err();
+        assert!(matches!(error, Error::Configuration(_)), "{error}");
+    }
 }

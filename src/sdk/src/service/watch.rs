@@ -30,6 +30,8 @@ const DEEP: u32 = 1_000;
 const OLD: i64 = 60;
 /// A transaction that is open for longer is in the way of others, sooner or later.
 const LONG: Duration = Duration::from_secs(30);
+/// Others who wait for each other are no news, as long as it is a short time.
+const WAIT: Duration = Duration::from_secs(1);
 /// What `/health` calls the database.
 pub(super) const DATABASE: &str = "postgres";
 
@@ -89,6 +91,7 @@ impl Watch {
             for line in &mut self.lines {
                 line.look(self.bus.as_ref()).await;
             }
+            self.runtime.cache.measure().await;
             if let Some(store) = self.runtime.store.clone()
                 && let Err(error) = self.look(&store).await
             {
@@ -119,7 +122,8 @@ impl Watch {
     }
 
     async fn holders(&mut self, store: &EventStore) -> Result<(), StoreError> {
-        let holders = store.holders(LONG).await?;
+        let mut holders = store.holders(LONG).await?;
+        holders.retain(|holder| holder.open_for >= WAIT);
         let pids: BTreeSet<_> = holders.iter().map(|holder| holder.pid).collect();
         for holder in holders.iter().filter(|holder| !self.named.contains(&holder.pid)) {
             let (pid, waiting) = (holder.pid, holder.blocks.len());

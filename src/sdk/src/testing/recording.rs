@@ -5,8 +5,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     bus::{
-        Bus, BusError, Counts, Deliveries, Delivery, Message, Sending, State, Target, Topology,
-        memory::MemoryBus,
+        Bus, BusError, Counts, Deliveries, Delivery, Message, Sending, State, Target, Topology, memory::MemoryBus,
         packing,
     },
     protocol::{Envelope, Kind},
