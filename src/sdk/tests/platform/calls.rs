@@ -134,7 +134,7 @@ async fn callers_are_answered_or_told_and_nothing_is_done_twice() {
             enough(1_500).await;
             broker.kill().await;
             if forgets {
-                broker.forget();
+                std::fs::remove_dir_all(broker.folder.join("data")).unwrap();
             }
             broker.restart().await;
         };

@@ -11,7 +11,8 @@ use tokio::process::Command;
 use super::setting;
 
 pub struct Broker {
-    folder: PathBuf,
+    /// What it knows, under `data`.
+    pub folder: PathBuf,
     pub port: u16,
 }
 
@@ -56,11 +57,6 @@ impl Broker {
         let filter = format!("is_integer(M), binary:match(N, <<\"{name}\">>) =/= nomatch");
         let sum = self.evaluate(&format!("lists:sum([M || {one} <- {every}, {filter}])")).await;
         sum.trim().parse().unwrap_or_else(|_| panic!("{sum}"))
-    }
-
-    /// Takes all that it knows away, while it is dead.
-    pub fn forget(&self) {
-        std::fs::remove_dir_all(self.folder.join("data")).unwrap();
     }
 
     /// Starts it again with its data; returns as soon as it answers.
