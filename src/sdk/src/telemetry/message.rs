@@ -10,7 +10,7 @@ use crate::{
 
 impl Tracer {
     /// The span in which `handler` handles a message: `command/CreateUser`. Its context belongs into the
-    /// [`Flow`](crate::Flow) of the handler.
+    /// [`Flow`] of the handler.
     #[must_use]
     pub fn handling(&self, kind: Kind, envelope: &Envelope, handler: &str) -> Span {
         let role = if kind == Kind::Event { SpanKind::Consumer } else { SpanKind::Server };

@@ -190,7 +190,11 @@ async fn an_instance_that_stands_still_and_goes_on_doubles_nothing() {
     orders_are_placed_and_paid_once(Blow::Freeze).await;
 }
 
+/// Payments are heard by every instance that there is, of whichever test.
+static PAYMENTS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn orders_are_placed_and_paid_once(blow: Blow) {
+    let _alone = PAYMENTS.lock().await;
     let stage = Stage::set().await;
     let mut instances = [Instance::start(&stage), Instance::start(&stage)];
     for instance in &instances {
