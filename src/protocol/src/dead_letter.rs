@@ -54,6 +54,8 @@ pub enum Reason {
     Unreadable,
     /// It is larger than its kind may be.
     TooLarge,
+    /// Its deadline passed before it was begun, and nobody waits for an answer who could be told.
+    Expired,
     /// The broker gave it up: see its header `x-death`.
     Broker,
     /// A reason that this version does not know.
@@ -69,6 +71,7 @@ impl Reason {
             Self::Permanent => "permanent",
             Self::Unreadable => "unreadable",
             Self::TooLarge => "too-large",
+            Self::Expired => "expired",
             Self::Broker => "broker",
             Self::Other(text) => text,
         }
@@ -77,7 +80,7 @@ impl Reason {
 
 impl From<&str> for Reason {
     fn from(text: &str) -> Self {
-        let known = [Self::Exhausted, Self::Permanent, Self::Unreadable, Self::TooLarge, Self::Broker];
+        let known = [Self::Exhausted, Self::Permanent, Self::Unreadable, Self::TooLarge, Self::Expired, Self::Broker];
         known.into_iter().find(|it| it.as_str() == text).unwrap_or_else(|| Self::Other(text.to_owned()))
     }
 }
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn reasons_there_and_back() {
-        for text in ["exhausted", "permanent", "unreadable", "too-large", "broker", "of-tomorrow"] {
+        for text in ["exhausted", "permanent", "unreadable", "too-large", "expired", "broker", "of-tomorrow"] {
             assert_eq!(Reason::from(text).as_str(), text);
         }
         assert_eq!(Reason::from("exhausted"), Reason::Exhausted);

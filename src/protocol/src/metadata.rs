@@ -12,7 +12,8 @@ pub struct Metadata {
     /// The caller; none for anonymous callers and for work that a service began by itself.
     #[serde(default, deserialize_with = "crate::read::optional_object", skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// What was tried before; filled in by the bus.
+    /// What was tried before, where the sender's SDK writes it here; the Rust SDK has it in headers, so that a body stays
+    /// as it was.
     #[serde(default, deserialize_with = "crate::read::optional_object", skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// What the sender wishes of the bus.

@@ -59,7 +59,7 @@ fn exchanges_headers_and_codes_are_the_ones_of_the_code() {
     ] {
         says(&format!("`{word}`"));
     }
-    for word in ["exhausted", "permanent", "unreadable", "too-large", "broker"] {
+    for word in ["exhausted", "permanent", "unreadable", "too-large", "expired", "broker"] {
         says(&format!("`{word}`"));
         assert!(!matches!(dead_letter::Reason::from(word), dead_letter::Reason::Other(_)), "{word}");
     }

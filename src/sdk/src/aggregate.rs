@@ -122,6 +122,7 @@ pub(crate) fn store_fault(error: &StoreError) -> Fault {
             });
             Fault::new(FaultCode::Concurrency, message).with_details(details)
         }
+        StoreError::NoSuchProjection { .. } => Fault::not_found(error.to_string()),
         StoreError::AlreadyHandled { key } => Fault::conflict(format!("{key} was there before")),
         StoreError::Invalid { reason, .. } => Fault::internal(format!("the outcome cannot be stored: {reason}")),
         other => {

@@ -44,6 +44,7 @@ use crate::{
     flow,
     metrics::{Counter, Metrics},
     protocol,
+    telemetry::Tracer,
 };
 use flight::{Begun, Flights, Pilot, Purpose};
 use key::Keys;
@@ -54,6 +55,9 @@ use shelf::Shelf;
 
 /// How long one exchange with Redis may take, unless told otherwise.
 const DEADLINE: Duration = Duration::from_millis(100);
+
+const MEMORY: &str = "What the cache holds, in bytes: all that is in Redis, or the values in this process.";
+const EVICTIONS: &str = "Values that made room for others, in all of Redis or in this process.";
 
 /// How long a value is kept, and what it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -134,8 +138,9 @@ impl Cache {
     /// over one [`Memory`] share what they keep, like processes over one Redis.
     #[must_use]
     pub fn memory(memory: &Memory, service: &str, metrics: &Metrics) -> Self {
-        let help = "Values that made room for others.";
-        metrics.show("cache_evictions_total", help, &[], &memory.evictions);
+        metrics.show("cache_evictions_total", EVICTIONS, &[], &memory.evictions);
+        let kept = memory.clone();
+        metrics.watched("cache_memory_bytes", MEMORY, &[], move || kept.size() as f64);
         Self::new(Shelf::Memory(memory.clone()), service, metrics)
     }
 
@@ -147,6 +152,21 @@ impl Cache {
             metrics: metrics.clone(),
             counters: RwLock::default(),
         }))
+    }
+
+    /// Records a span of everything that Redis is asked for; the first tracer wins.
+    pub fn trace(&self, tracer: &Tracer) {
+        self.0.shelf.trace(tracer);
+    }
+
+    /// Reads how much Redis holds into the metrics.
+    pub(crate) async fn measure(&self) {
+        let Shelf::Redis(redis) = &self.0.shelf else { return };
+        if let Ok((bytes, evicted)) = redis.size().await {
+            self.0.metrics.gauge("cache_memory_bytes", MEMORY, &[]).set(bytes as f64);
+            let evictions = self.0.metrics.counter("cache_evictions_total", EVICTIONS, &[]);
+            evictions.add(evicted.saturating_sub(evictions.value()));
+        }
     }
 
     /// The value of `kind` (a message type, or any name for values of one sort) under `key`: the one that is kept, or

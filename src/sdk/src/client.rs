@@ -1,7 +1,7 @@
 //! Calls to other services: one envelope out, one answer back, with time-outs, a circuit breaker and retries.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,13 +9,14 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    breaker::{Breaker, BreakerPolicy, CallEnd, Permit},
+    breaker::{Breaker, BreakerPolicy, BreakerState, CallEnd, Permit},
     bus::{Bus, BusError, Message, Sending, Target, packing},
     clock::Now,
     flow::Flow,
     ids,
+    metrics::Metrics,
     protocol::{
-        Envelope, Fault, FaultCode, Kind, Metadata, Payload, Reply, limits,
+        Envelope, Fault, FaultCode, Kind, Metadata, Payload, Priority, Reply, Routing, limits,
         names::{self, ServiceName},
     },
     retry::{Failure, Next, RetryPolicy},
@@ -36,6 +37,7 @@ pub struct Client {
     service: ServiceName,
     bus: Arc<dyn Bus>,
     tracer: Tracer,
+    metrics: Option<Metrics>,
     policy: BreakerPolicy,
     breakers: Mutex<HashMap<ServiceName, Arc<Mutex<Breaker>>>>,
 }
@@ -57,12 +59,15 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// Whether it may be sent again when it is not known whether it arrived.
     pub repeatable: bool,
+    /// How urgent it is, where somebody says so; carried, without effect.
+    pub priority: Option<Priority>,
 }
 
 impl Client {
     /// A client that speaks for `service`.
     pub fn new(service: ServiceName, bus: Arc<dyn Bus>) -> Self {
-        Self { service, bus, tracer: Tracer::off(), policy: BreakerPolicy::default(), breakers: Mutex::default() }
+        let (tracer, policy) = (Tracer::off(), BreakerPolicy::default());
+        Self { service, bus, tracer, metrics: None, policy, breakers: Mutex::default() }
     }
 
     /// The same with other circuit breakers; there is one for each service that is called.
@@ -75,6 +80,12 @@ impl Client {
     #[must_use]
     pub fn traced(self, tracer: Tracer) -> Self {
         Self { tracer, ..self }
+    }
+
+    /// The same, showing the state of each circuit breaker: `circuit_breaker_state{target}`.
+    #[must_use]
+    pub fn measured(self, metrics: &Metrics) -> Self {
+        Self { metrics: Some(metrics.clone()), ..self }
     }
 
     pub(crate) fn tracer(&self) -> &Tracer {
@@ -136,6 +147,9 @@ impl Client {
         let now = Now::read();
         let mut envelope = self.envelope(&call.message_type, call.payload.clone(), flow, now);
         envelope.metadata.idempotency_key.clone_from(&call.idempotency_key);
+        if call.priority.is_some() {
+            envelope.metadata.routing = Some(Routing { priority: call.priority, ..Routing::default() });
+        }
         envelope.metadata.deadline = Some(now.wall_at(deadline.into_std()));
         let queue = match call.kind {
             Kind::Query => names::query_queue(&call.service, &call.message_type),
@@ -222,10 +236,24 @@ impl Client {
             None => {
                 let breaker = Arc::new(Mutex::new(Breaker::new(self.policy)));
                 breakers.insert(service.clone(), Arc::clone(&breaker));
+                if let Some(metrics) = &self.metrics {
+                    show(metrics, service, Arc::clone(&breaker));
+                }
                 breaker
             }
         }
     }
+}
+
+fn show(metrics: &Metrics, service: &ServiceName, breaker: Arc<Mutex<Breaker>>) {
+    let help = "What a circuit breaker does with calls to a service: 0 lets them through, 1 tries a few, 2 refuses.";
+    metrics.watched("circuit_breaker_state", help, &[("target", service.as_str())], move || {
+        match lock(&breaker).state(Instant::now().into_std()) {
+            BreakerState::Closed => 0.0,
+            BreakerState::HalfOpen => 1.0,
+            BreakerState::Open => 2.0,
+        }
+    });
 }
 
 /// An event on its way out, its type forgotten.
@@ -261,9 +289,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Types of messages that were larger than they should be; each is worth one line in the log.
+static LARGE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 /// The message that carries an envelope.
 pub(crate) fn wire(kind: Kind, envelope: &Envelope, durable: bool) -> Result<Message, Fault> {
     let body = envelope.write();
+    if body.len() > limits::recommended(kind) && lock(&LARGE).insert(envelope.message_type.clone()) {
+        let (bytes, recommended, message_type) = (body.len(), limits::recommended(kind), &envelope.message_type);
+        tracing::warn!(
+            bytes,
+            recommended,
+            "a {message_type} is larger than is good for a {kind}; it is sent all the same"
+        );
+    }
     let mut message =
         if durable { Message::durable(&*envelope.id, body) } else { Message::transient(&*envelope.id, body) };
     // AMQP carries so many bytes and no more; the envelope has it in any case.

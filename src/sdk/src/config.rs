@@ -9,7 +9,7 @@ pub use endpoint::Endpoint;
 pub use reader::{Problem, Reader};
 pub use secret::Secret;
 pub(crate) use stores::redis_database;
-pub use stores::{Need, Pools, Stores, cache, database, message_bus};
+pub use stores::{Need, Stores, cache, database, message_bus};
 
 use std::time::Duration;
 
@@ -39,8 +39,9 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Whether spans are recorded, how many, and where they go.
     pub telemetry: Telemetry,
-    /// How many connections the service may keep.
-    pub pools: Pools,
+    /// How many connections to PostgreSQL the service uses at most, beside those for writing events, for hearing of them
+    /// and for its outbox (`DATABASE_POOL_MAX` or `DATABASE_MAX_CONNECTIONS`).
+    pub connections: u32,
     /// Whether the service tells service discovery of itself (`SERVICE_DISCOVERY_ENABLED`).
     pub discovery: bool,
     /// How access tokens are made and checked.
@@ -127,7 +128,7 @@ impl Config {
             env!("CARGO_PKG_VERSION").to_owned(),
         );
         let telemetry = Telemetry::read(reader);
-        let pools = Pools::read(reader);
+        let connections = stores::connections(reader);
         let discovery = reader.parsed_or("SERVICE_DISCOVERY_ENABLED", SWITCH, switch, true);
         let tokens = Tokens::read(reader, environment);
         Some(Self {
@@ -138,7 +139,7 @@ impl Config {
             log_level: log_level?,
             shutdown_timeout: shutdown_timeout?,
             telemetry: telemetry?,
-            pools: pools?,
+            connections: connections?,
             discovery: discovery?,
             tokens: tokens?,
         })
@@ -266,7 +267,7 @@ mod tests {
         assert_eq!(config.tokens.lifetime, Duration::from_secs(300));
         assert!(config.tokens.secret.is_none() && config.telemetry.endpoint.is_none());
         assert_eq!(config.version, env!("CARGO_PKG_VERSION"));
-        assert_eq!(config.pools, Pools { database: 10, message_bus: 10 });
+        assert_eq!(config.connections, 10);
         assert!(config.discovery);
         assert_eq!(stores.database.authority(), "db:5432");
         assert_eq!(stores.database.path, "eventstore");
@@ -287,7 +288,6 @@ mod tests {
             ("JAEGER_ENDPOINT", "https://jaeger"),
             ("TELEMETRY_SAMPLE_RATIO", "2"),
             ("DATABASE_POOL_MAX", "0"),
-            ("RABBITMQ_POOL_MAX", "many"),
             ("SERVICE_DISCOVERY_ENABLED", "?"),
             ("JWT_EXPIRATION", "0"),
             ("DATABASE_URL", "mysql://root:hunter2@db/x"),
@@ -310,7 +310,6 @@ mod tests {
                 "JAEGER_ENDPOINT",
                 "TELEMETRY_SAMPLE_RATIO",
                 "DATABASE_POOL_MAX",
-                "RABBITMQ_POOL_MAX",
                 "SERVICE_DISCOVERY_ENABLED",
                 "JWT_EXPIRATION",
                 "DATABASE_URL",

@@ -10,7 +10,10 @@ use crate::{
     flow::Flow,
     ids,
     projection::View,
-    protocol::{Auth, Event, Fault, FaultCode, Kind, Payload, Request, Timestamp, names::ServiceName, permission},
+    protocol::{
+        Auth, Event, Fault, FaultCode, Kind, Payload, Priority, Query, Request, Timestamp, names::ServiceName,
+        permission,
+    },
     runtime::Runtime,
     store::{EventStore, Stream},
 };
@@ -147,6 +150,16 @@ impl<S> Context<S> {
         Ok(View::new(self.store()?.clone(), name))
     }
 
+    /// Builds a read model of this service anew, beside the present one, which is read and kept up to date meanwhile. It
+    /// takes as long as reading all events.
+    ///
+    /// # Errors
+    /// `NotFoundError` when this service has no such read model, `EVENT_STORE_ERROR` when it is built anew already, or
+    /// the database or the projection fails.
+    pub async fn rebuild(&self, projection: &str) -> Result<(), Fault> {
+        self.runtime.rebuild(projection).await.map_err(Fault::from)
+    }
+
     /// An aggregate as its events tell, from its latest snapshot on.
     ///
     /// # Errors
@@ -156,10 +169,27 @@ impl<S> Context<S> {
         Loaded::load(self.store()?, stream).await
     }
 
+    /// Forgets the answer to a query of this service that is kept; of a query whose answers are kept for each caller, the
+    /// one for the present caller.
+    pub async fn invalidate<Q: Query>(&self, query: &Q) {
+        if let Ok(payload) = Payload::of(query) {
+            let key = kept_under(query, &payload, self.auth());
+            self.runtime.cache.invalidate(Q::MESSAGE_TYPE, &key).await;
+        }
+    }
+
     /// Forgets every kept answer with this tag.
     pub async fn invalidate_tag(&self, tag: &str) {
         self.runtime.cache.invalidate_tag(tag).await;
     }
+}
+
+/// What the answer to a query is kept under: answers may depend on who asks, unless the query says what they depend on.
+pub(crate) fn kept_under<Q: Query>(query: &Q, payload: &Payload, auth: Option<&Auth>) -> String {
+    query.cache_key().unwrap_or_else(|| {
+        let caller = auth.map_or("", |auth| auth.user_id.as_str());
+        format!("{caller}\n{}", payload.text())
+    })
 }
 
 /// A call that is sent when it is awaited.
@@ -177,6 +207,7 @@ struct With {
     service: Option<String>,
     timeout: Option<Duration>,
     idempotency_key: Option<String>,
+    priority: Option<Priority>,
 }
 
 impl<M: Request> Calling<M> {
@@ -196,6 +227,12 @@ impl<M: Request> Calling<M> {
     /// it is not known whether it arrived.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.with.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Says how urgent it is. That is carried along, and has no effect on this broker's queues.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.with.priority = Some(priority);
         self
     }
 
@@ -229,6 +266,7 @@ impl<M: Request> Calling<M> {
             timeout: with.timeout.unwrap_or(usual),
             repeatable: M::KIND == Kind::Query || M::IDEMPOTENT || with.idempotency_key.is_some(),
             idempotency_key: with.idempotency_key,
+            priority: with.priority,
         };
         let reply = runtime.client.call(call, &flow).await?;
         reply.read().map_err(|error| {

@@ -48,9 +48,11 @@ impl Flow {
         }
     }
 
-    /// Work that a message caused. A correlation id that cannot be used, or a missing trace, is made anew.
+    /// Work that a message caused, which has just arrived. A correlation id that cannot be used, or a missing trace, is
+    /// made anew. `patience` is how long the sender waits, as the message's property `expiration` tells; see
+    /// [`Now::deadline`].
     #[must_use]
-    pub fn of(envelope: &Envelope, now: Now, mut random: impl FnMut() -> u128) -> Self {
+    pub fn of(envelope: &Envelope, patience: Option<Duration>, now: Now, mut random: impl FnMut() -> u128) -> Self {
         let correlation_id = correlation_id(&envelope.correlation_id).map(str::to_owned);
         let trace = envelope.trace_context.clone();
         Self {
@@ -58,7 +60,7 @@ impl Flow {
             causation_id: Some(envelope.id.clone()),
             trace: trace.unwrap_or_else(|| ids::trace(random(), random())),
             auth: envelope.metadata.auth.clone().map(Arc::new),
-            deadline: envelope.deadline().map(|deadline| now.steady_at(deadline)),
+            deadline: now.deadline(envelope.deadline(), patience),
         }
     }
 
@@ -168,7 +170,7 @@ mod tests {
         let now = Now::read();
         let mut arrived = envelope();
         arrived.metadata.deadline = Some(now.wall.plus(Duration::from_secs(5)));
-        let flow = Flow::of(&arrived, now, random());
+        let flow = Flow::of(&arrived, Some(Duration::from_secs(5)), now, random());
         assert_eq!(flow.remaining(now.steady), Some(Duration::from_secs(5)));
 
         let span = TraceContext::new(7, 9, 1).unwrap();
@@ -186,7 +188,7 @@ mod tests {
         let now = Now::read();
         let mut arrived = envelope();
         arrived.metadata.deadline = Some(now.wall.plus(Duration::from_secs(5)));
-        let flow = Flow::of(&arrived, now, random());
+        let flow = Flow::of(&arrived, Some(Duration::from_secs(5)), now, random());
         let corrected =
             Now { wall: now.wall.plus(Duration::from_secs(3_600)), steady: now.steady + Duration::from_secs(1) };
         let mut sent = envelope();
@@ -198,7 +200,7 @@ mod tests {
     fn what_is_missing_is_made_anew() {
         let now = Now::read();
         let arrived = Envelope { correlation_id: "a\nb".to_owned(), trace_context: None, ..envelope() };
-        let flow = Flow::of(&arrived, now, random());
+        let flow = Flow::of(&arrived, None, now, random());
         assert!(flow.correlation_id.starts_with("cor_"));
         assert_ne!(flow.trace.trace_id(), 0);
         assert_eq!(flow.deadline, None);

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     cache,
-    context::Context,
+    context::{Context, kept_under},
     outcome::{Changes, Outcome},
     policy::Policy,
     protocol::{Command, Contract, Event, Fault, Kind, Payload, Query, Request, names::ServiceName},
@@ -34,8 +34,9 @@ pub(crate) struct Handler<S> {
     pub(crate) public: bool,
     /// The function, for people.
     pub(crate) name: &'static str,
-    /// How many handlers of the same name and message were there before: all closures of a function share one.
-    pub(crate) namesakes: usize,
+    /// What tells it from all other handlers of its service, for as long as messages are remembered: it must not change
+    /// with a name or a place in the code.
+    pub(crate) identity: String,
     /// What its messages look like; anything, when nothing is said.
     pub(crate) contract: Option<fn(&ServiceName) -> Contract>,
     pub(crate) settings: Settings<S>,
@@ -43,13 +44,9 @@ pub(crate) struct Handler<S> {
 }
 
 impl<S> Handler<S> {
-    /// What tells it from all other handlers of its service: a request has one handler, whatever that is called.
-    pub(crate) fn identity(&self) -> String {
-        match (self.kind, self.namesakes) {
-            (Kind::Event, 0) => self.name.to_owned(),
-            (Kind::Event, more) => format!("{}#{}", self.name, more + 1),
-            _ => self.message_type.to_owned(),
-        }
+    /// The same, told from other handlers of its message by `name`.
+    pub(crate) fn called(self, name: &str) -> Self {
+        Self { identity: format!("{} {name}", self.message_type), ..self }
     }
 }
 
@@ -101,12 +98,8 @@ where
         Box::pin(async move {
             let query = read::<Q>(payload)?;
             let kept = Q::CACHE.map(|kept| {
-                // Answers may depend on who asks, unless the query says what they depend on.
-                let key = query.cache_key().unwrap_or_else(|| {
-                    let caller = cx.auth().map_or("", |auth| auth.user_id.as_str());
-                    format!("{caller}\n{}", payload.text())
-                });
-                (key, cache::Policy::of(kept, query.cache_tags()))
+                let asked = kept_under(&query, payload, cx.auth());
+                (asked, cache::Policy::of(kept, query.cache_tags()))
             });
             let runtime = Arc::clone(&cx.runtime);
             let handler = Arc::clone(&self.0);
@@ -179,7 +172,7 @@ fn request<S, M: Request, F>(inner: Arc<dyn Handle<S>>) -> Handler<S> {
         permissions: M::PERMISSIONS,
         public: M::PUBLIC,
         name: type_name::<F>(),
-        namesakes: 0,
+        identity: M::MESSAGE_TYPE.to_owned(),
         contract: Some(M::contract),
         settings: Settings::default(),
         inner,
@@ -221,7 +214,7 @@ pub(crate) fn forgetful<S: Send + Sync + 'static, Q: Query>() -> impl Iterator<I
         permissions: &[],
         public: true,
         name: Q::MESSAGE_TYPE,
-        namesakes: 0,
+        identity: format!("{event} {}", Q::MESSAGE_TYPE),
         contract: None,
         settings: Settings::default(),
         inner: Arc::new(Forget(Q::MESSAGE_TYPE)),
@@ -245,7 +238,7 @@ where
         permissions: &[],
         public: true,
         name: type_name::<F>(),
-        namesakes: 0,
+        identity: E::EVENT_TYPE.to_owned(),
         contract: Some(E::contract),
         settings: Settings::default(),
         inner: Arc::new(Heard::<(E, O, X), F>(handler, PhantomData)),

@@ -1,6 +1,10 @@
 //! The health of a service: what its monitors saw last, and the routes that tell it.
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json, Router,
@@ -23,6 +27,8 @@ struct Inner {
     version: String,
     started: Instant,
     states: watch::Sender<States>,
+    /// What is wrong with dependencies that answer all the same.
+    remarks: Mutex<BTreeMap<String, String>>,
 }
 
 /// The states of all dependencies, in the order in which the service named them.
@@ -33,19 +39,23 @@ pub type States = Vec<(String, DependencyState)>;
 pub struct DependencyState {
     /// Whether its last round trip succeeded.
     pub status: Status,
+    /// Whether the service can do nothing without it.
+    pub needed: bool,
     /// How long that round trip took; none while it is unhealthy.
     pub latency: Option<Duration>,
     /// When the status became what it is (RFC 3339).
     pub since: String,
-    /// Why it is unhealthy; safe to show.
+    /// Why it is not healthy; safe to show.
     pub error: Option<String>,
 }
 
 /// Whether something works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// It answered.
     Healthy,
+    /// It answered, but does not do all that it should; of a service: something that it can do without is missing.
+    Degraded,
     /// It did not answer, or refused.
     Unhealthy,
 }
@@ -55,13 +65,14 @@ impl Status {
     pub fn word(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
         }
     }
 
     fn code(self) -> StatusCode {
         match self {
-            Self::Healthy => StatusCode::OK,
+            Self::Healthy | Self::Degraded => StatusCode::OK,
             Self::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -74,6 +85,7 @@ impl Board {
         let unseen = |name| {
             let state = DependencyState {
                 status: Status::Unhealthy,
+                needed: true,
                 latency: None,
                 since: since.clone(),
                 error: Some("has not answered yet".to_owned()),
@@ -85,7 +97,17 @@ impl Board {
             version: version.to_owned(),
             started: Instant::now(),
             states: watch::Sender::new(dependencies.into_iter().map(unseen).collect()),
+            remarks: Mutex::default(),
         }))
+    }
+
+    /// The same, where the service can do without one of them.
+    #[must_use]
+    pub fn optional(self, name: &str) -> Self {
+        self.0.states.send_modify(|states| {
+            states.iter_mut().filter(|(known, _)| known == name).for_each(|(_, state)| state.needed = false);
+        });
+        self
     }
 
     /// Follows the states; every round trip of a monitor is a change.
@@ -93,7 +115,7 @@ impl Board {
         self.0.states.subscribe()
     }
 
-    /// Healthy when every dependency is.
+    /// Healthy when every dependency is; unhealthy when one is that the service needs.
     pub fn status(&self) -> Status {
         overall(&self.0.states.borrow())
     }
@@ -106,7 +128,27 @@ impl Board {
         self.update(name, Status::Unhealthy, None, Some(error.to_owned()));
     }
 
+    /// Says what is wrong with a dependency as long as it answers, or that nothing is any more.
+    pub(crate) fn remark(&self, name: &str, remark: Option<String>) {
+        {
+            let mut remarks = self.0.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+            match remark {
+                Some(remark) => remarks.insert(name.to_owned(), remark),
+                None => remarks.remove(name),
+            };
+        }
+        let known = self.0.states.borrow().iter().find(|(known, _)| known == name).map(|(_, state)| state.clone());
+        if let Some(state) = known.filter(|it| it.status != Status::Unhealthy) {
+            self.update(name, Status::Healthy, state.latency, None);
+        }
+    }
+
     fn update(&self, name: &str, status: Status, latency: Option<Duration>, error: Option<String>) {
+        let remark = self.0.remarks.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let (status, error) = match remark.filter(|_| status == Status::Healthy) {
+            Some(remark) => (Status::Degraded, Some(remark)),
+            None => (status, error),
+        };
         self.0.states.send_modify(|states| {
             for (_, state) in states.iter_mut().filter(|(known, _)| known == name) {
                 if state.status != status {
@@ -121,10 +163,14 @@ impl Board {
 }
 
 fn overall(states: &States) -> Status {
-    if states.iter().all(|(_, state)| state.status == Status::Healthy) { Status::Healthy } else { Status::Unhealthy }
+    let counts = |state: &DependencyState| match state.status {
+        Status::Unhealthy if !state.needed => Status::Degraded,
+        status => status,
+    };
+    states.iter().map(|(_, state)| counts(state)).max().unwrap_or(Status::Healthy)
 }
 
-/// The health routes: `/health` and `/ready` (200 or 503, with every dependency), `/health/dependencies` (only those,
+/// The health routes: `/health` and `/ready` (200, or 503 when unhealthy, with every dependency), `/health/dependencies` (only those,
 /// same status), `/health/live` and `/live` (200 as long as the process answers).
 pub fn routes(board: Board) -> Router {
     Router::new()
@@ -220,6 +266,38 @@ mod tests {
         assert_eq!(details["redis"]["error"], "connection refused");
         assert_eq!(details["redis"]["latencyMs"], Value::Null);
         assert_ne!(details["redis"]["since"], since);
+    }
+
+    #[test]
+    fn a_service_that_can_do_without_is_degraded() {
+        let board = board().optional("redis");
+        board.healthy("postgres", Duration::ZERO);
+        assert_eq!(board.status(), Status::Degraded);
+        assert_eq!(board.status().code(), StatusCode::OK);
+        board.healthy("redis", Duration::ZERO);
+        assert_eq!(board.status(), Status::Healthy);
+        board.unhealthy("postgres", "connection refused");
+        assert_eq!(board.status(), Status::Unhealthy);
+    }
+
+    #[test]
+    fn what_is_wrong_stays_until_it_is_said_to_be_over() {
+        let board = board().optional("redis");
+        board.healthy("redis", Duration::ZERO);
+        board.remark("postgres", Some("its disk is full".to_owned()));
+        assert_eq!(report(&board).1["postgres"]["error"], "has not answered yet");
+        board.healthy("postgres", Duration::ZERO);
+        assert_eq!(report(&board).1["postgres"]["error"], "its disk is full");
+        assert_eq!(
+            (board.status(), report(&board).1["postgres"]["status"].clone()),
+            (Status::Degraded, json!("degraded"))
+        );
+        board.unhealthy("postgres", "connection refused");
+        assert_eq!(report(&board).1["postgres"]["error"], "connection refused");
+        board.healthy("postgres", Duration::ZERO);
+        assert_eq!(board.status(), Status::Degraded);
+        board.remark("postgres", None);
+        assert_eq!((board.status(), report(&board).1["postgres"]["error"].clone()), (Status::Healthy, Value::Null));
     }
 
     #[test]

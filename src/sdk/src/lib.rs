@@ -1,9 +1,13 @@
-//! Write a service for the Banyan platform: connections, health, logs, shutdown.
+//! Write a service for the Banyan platform: commands, queries, events, their handlers, and one line that runs them.
 //!
-//! A service reads its [`config::Config`] once, names the [`dependency::Dependency`] values that it cannot work
-//! without, adds its own routes, and hands all three to [`server::serve`]. The rest is the same for every service: it
-//! answers at once, says on `/health` which dependency is missing, keeps reconnecting, logs JSON lines, and drains its
-//! requests before it stops.
+//! A [`Service`] is put together from handlers and read models and then [run](Service::run). What a handler gets is its
+//! message and a [`Context`]; what it gives is an [`Outcome`], an answer and the events that it caused. The rest is the
+//! same for every service: messages travel over a [`bus`], events are kept in a [`store`] and published from there, read
+//! models follow as [`projection`]s, answers are kept in a [`cache`], and `/health`, `/metrics`, logs and traces tell how
+//! it goes. [`testing`] runs all of that in one process.
+//!
+//! What serves HTTP alone does without a [`Service`]: it reads its [`config::Config`], names its
+//! [`dependency::Dependency`] values, adds its own routes, and hands all three to [`server::serve`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

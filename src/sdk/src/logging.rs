@@ -1,7 +1,7 @@
 //! Logs: one event, one line of JSON on standard output.
 //!
 //! A line has `timestamp`, `level`, `serviceName` and `message`; `correlationId`, `traceId`, `spanId` and `userId` while a
-//! message is handled (see [`Flow`]); and `fields`, when the event has any. Nothing in a value can break a line or reach
+//! message is handled (see [`Flow`]); and `context`, the event's own fields, when it has any. Nothing in a value can break a line or reach
 //! a terminal as a control sequence: control characters of every kind are escaped. What stands under a sensitive key
 //! (see [`is_sensitive`]) is replaced.
 
@@ -92,7 +92,7 @@ impl<S: Subscriber, W: for<'w> MakeWriter<'w> + 'static> Layer<S> for Lines<W> {
             }
         });
         if !fields.is_empty() {
-            line.insert("fields".to_owned(), fields.into());
+            line.insert("context".to_owned(), fields.into());
         }
         let line = printable(&Value::Object(line).to_string());
         // There is nobody to tell when standard output is gone, and a service must not stop for it.
@@ -203,8 +203,8 @@ mod tests {
         assert_eq!(line["level"], "warn");
         assert_eq!(line["serviceName"], "auth-service");
         assert_eq!(line["message"], "waiting for redis");
-        assert_eq!(line["fields"]["port"], 3001);
-        assert_eq!(line["fields"]["ready"], false);
+        assert_eq!(line["context"]["port"], 3001);
+        assert_eq!(line["context"]["ready"], false);
         assert!(line["timestamp"].is_string());
     }
 
@@ -248,13 +248,13 @@ mod tests {
             assert!(!text.contains(secret), "{text}");
         }
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines[0]["fields"]["password"], REDACTED);
-        assert_eq!(lines[0]["fields"]["apiKey"], REDACTED);
-        assert_eq!(lines[0]["fields"]["user_token"], REDACTED);
+        assert_eq!(lines[0]["context"]["password"], REDACTED);
+        assert_eq!(lines[0]["context"]["apiKey"], REDACTED);
+        assert_eq!(lines[0]["context"]["user_token"], REDACTED);
         let shown = r#"Login { name: "ada", password: "***REDACTED***", pin: [REDACTED] }"#;
-        assert_eq!(lines[0]["fields"]["login"], shown);
+        assert_eq!(lines[0]["context"]["login"], shown);
         assert_eq!(lines[0]["message"], format!("got {shown}"));
-        assert_eq!(lines[1]["fields"]["body"], r#"{"password":"***REDACTED***","name":"ada"}"#);
+        assert_eq!(lines[1]["context"]["body"], r#"{"password":"***REDACTED***","name":"ada"}"#);
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         assert!(!line.contains(|c: char| c.is_control() || c == '\u{2028}' || c == '\u{2029}'));
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["message"], nasty.as_str());
-        assert_eq!(line["fields"]["value"], nasty.as_str());
+        assert_eq!(line["context"]["value"], nasty.as_str());
     }
 
     #[test]

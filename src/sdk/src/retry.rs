@@ -1,10 +1,11 @@
 //! When a message whose handling failed is tried again, and when it is given up.
 //!
-//! The waiting is done by the broker, in one queue for each step, whose time to live is the step's full delay. Within a
-//! queue the broker looks at the first message only, so a message may leave late, and never later than the full delay.
-//! Jitter is therefore a time of the message's own between half and all of the step's: it spreads messages that failed
-//! together, and the queue's own time stays the cap. In a storm it spreads little: whoever waits behind a longer time
-//! waits as long, and messages leave about as they came. Randomness is a parameter.
+//! The waiting is done by the broker, in one queue for each step, whose time to live is the longest delay of the step.
+//! Within a queue the broker looks at the first message only, so a message may leave late, and never later than that.
+//! Jitter is therefore a time of the message's own between the step's delay and half as long again: it spreads messages
+//! that failed together, none is tried more than once in a second, and the queue's own time stays the cap. In a storm it
+//! spreads little: whoever waits behind a longer time waits as long, and messages leave about as they came. Randomness
+//! is a parameter.
 
 use std::time::Duration;
 
@@ -17,9 +18,12 @@ pub struct RetryPolicy {
     pub initial: Duration,
     /// What each further delay is multiplied with [default: 2].
     pub factor: f64,
-    /// No delay is longer [default: 30 s].
+    /// No delay is longer, jitter included [default: 30 s].
     pub longest: Duration,
 }
+
+/// How much longer a delay may be than it has to be, as a share of it.
+const JITTER: f64 = 0.5;
 
 impl Default for RetryPolicy {
     fn default() -> Self {
@@ -50,9 +54,9 @@ pub enum Next {
 pub struct Step {
     /// 1 after the first failure.
     pub number: u32,
-    /// The delay of the step, which is the time to live of its queue.
+    /// The longest delay of the step, which is the time to live of its queue.
     pub hold: Duration,
-    /// The delay of this message: between half of the step's and all of it.
+    /// The delay of this message: between the shortest of the step and the longest.
     pub delay: Duration,
 }
 
@@ -76,16 +80,26 @@ impl RetryPolicy {
             return Next::GiveUp(GivenUp::Exhausted);
         }
         let number = attempt.max(1);
-        let hold = self.hold(number);
-        let delay = hold.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
+        let (least, hold) = (self.least(number), self.hold(number));
+        let delay = least + (hold - least).mul_f64(random.clamp(0.0, 1.0));
         Next::Again(Step { number, hold, delay })
     }
 
-    /// The full delay after failure number `number`, in whole milliseconds.
+    /// The shortest delay after failure number `number`, in whole milliseconds.
+    #[must_use]
+    pub fn least(&self, number: u32) -> Duration {
+        self.delay(number, 1.0)
+    }
+
+    /// The longest one.
     #[must_use]
     pub fn hold(&self, number: u32) -> Duration {
+        self.delay(number, 1.0 + JITTER)
+    }
+
+    fn delay(&self, number: u32, stretched: f64) -> Duration {
         let exponent = i32::try_from(number.saturating_sub(1)).unwrap_or(i32::MAX);
-        let seconds = self.initial.as_secs_f64() * self.factor.powi(exponent);
+        let seconds = self.initial.as_secs_f64() * self.factor.powi(exponent) * stretched;
         let longest = self.longest.as_secs_f64();
         let capped = if seconds.is_finite() { seconds.clamp(0.0, longest) } else { longest };
         Duration::from_millis(Duration::from_secs_f64(capped).as_millis().try_into().unwrap_or(u64::MAX))
@@ -105,10 +119,12 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_cap() {
         let policy = RetryPolicy { attempts: 9, ..RetryPolicy::default() };
-        let seconds: Vec<_> = (1..9).map(|number| policy.hold(number).as_secs()).collect();
+        let seconds: Vec<_> = (1..9).map(|number| policy.least(number).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
+        let seconds: Vec<_> = (1..9).map(|number| policy.hold(number).as_secs_f64()).collect();
+        assert_eq!(seconds, [1.5, 3.0, 6.0, 12.0, 24.0, 30.0, 30.0, 30.0]);
         assert_eq!(policy.hold(u32::MAX), Duration::from_secs(30));
-        assert_eq!(RetryPolicy::default().longest_wait(), Duration::from_secs(3));
+        assert_eq!(RetryPolicy::default().longest_wait(), Duration::from_millis(4500));
     }
 
     #[test]
@@ -118,8 +134,8 @@ mod tests {
         let step = |number, hold, delay| {
             Next::Again(Step { number, hold: Duration::from_millis(hold), delay: Duration::from_millis(delay) })
         };
-        assert_eq!(next(1), step(1, 1000, 750));
-        assert_eq!(next(2), step(2, 2000, 1500));
+        assert_eq!(next(1), step(1, 1500, 1250));
+        assert_eq!(next(2), step(2, 3000, 2500));
         assert_eq!(next(3), Next::GiveUp(GivenUp::Exhausted));
         assert_eq!(policy.next(1, Failure::Permanent, 0.5), Next::GiveUp(GivenUp::Permanent));
     }
@@ -143,7 +159,7 @@ mod tests {
             while let Next::Again(step) = policy.next(attempt, Failure::Transient, random()) {
                 assert_eq!(step.number, attempt);
                 assert!(step.hold >= last && step.hold <= policy.longest, "{policy:?} {step:?}");
-                assert!(step.delay <= step.hold && step.delay >= step.hold / 2, "{policy:?} {step:?}");
+                assert!(step.delay <= step.hold && step.delay >= policy.least(attempt), "{policy:?} {step:?}");
                 last = step.hold;
                 attempt += 1;
             }

@@ -1,6 +1,9 @@
 //! What a running service holds: its name, the bus, the store, the cache, and how outcomes become facts.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -14,6 +17,7 @@ use crate::{
     ids,
     metrics::Metrics,
     outcome::{Changes, Emitted},
+    projection::Runner,
     protocol::{Auth, Fault, FaultCode, Kind, limits, names::ServiceName},
     store::{Append, Companion, EventStore, Expected, Json, NewEvent, StoreError, Stream},
 };
@@ -25,6 +29,8 @@ pub(crate) struct Runtime {
     pub(crate) store: Option<EventStore>,
     pub(crate) cache: Cache,
     pub(crate) metrics: Metrics,
+    /// What keeps the read models up to date, by their names.
+    pub(crate) projections: BTreeMap<String, Runner>,
     /// The commands and queries that this service handles itself.
     pub(crate) handled: HashSet<&'static str>,
 }
@@ -41,6 +47,11 @@ pub(crate) enum Committed {
 impl Runtime {
     pub(crate) fn handles(&self, message_type: &str) -> bool {
         self.handled.contains(message_type)
+    }
+
+    pub(crate) async fn rebuild(&self, projection: &str) -> Result<(), StoreError> {
+        let missing = || StoreError::NoSuchProjection { name: projection.to_owned() };
+        self.projections.get(projection).ok_or_else(missing)?.rebuild().await
     }
 
     /// Makes an outcome a fact: the events and whatever goes with them are stored, all or nothing; without a store, the

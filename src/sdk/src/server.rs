@@ -42,8 +42,7 @@ pub async fn serve(
     dependencies: Vec<Dependency>,
     routes: Router,
 ) -> Result<(), Error> {
-    let names = dependencies.iter().map(|dependency| dependency.name.clone());
-    let board = Board::new(&config.service, &config.version, names);
+    let board = dependency::board(&config.service, &config.version, &dependencies, &[]);
     serve_on(config, metrics, board, dependencies, routes, CancellationToken::cancelled_owned).await
 }
 
@@ -87,8 +86,7 @@ pub async fn run(
     routes: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let names = dependencies.iter().map(|dependency| dependency.name.clone());
-    let board = Board::new(&config.service, &config.version, names);
+    let board = dependency::board(&config.service, &config.version, &dependencies, &[]);
     run_on(listener, config, metrics, board, dependencies, routes, shutdown).await
 }
 

@@ -7,6 +7,8 @@ mod lifecycle;
 mod once;
 mod panics;
 mod presence;
+mod running;
+mod watch;
 
 use std::{future::Future, marker::PhantomData, sync::Arc};
 
@@ -25,11 +27,11 @@ use crate::{
         contract::{self, Severity},
         names::{self, ServiceName},
     },
-    store::EventStore,
+    store::{EventStore, Upcasters},
     testing::Outline,
 };
 
-pub use lifecycle::Running;
+pub use running::Running;
 
 /// Starts to follow a store.
 type Following = Box<dyn FnOnce(EventStore) -> Runner + Send + Sync>;
@@ -66,6 +68,7 @@ pub struct Service<S> {
     state: S,
     handlers: Vec<Handler<S>>,
     projections: Vec<Following>,
+    upcasters: Option<Upcasters>,
     published: Vec<fn(&ServiceName) -> Contract>,
     routes: Router,
     mistakes: Vec<String>,
@@ -81,6 +84,7 @@ impl<S: Send + Sync + 'static> Service<S> {
             state,
             handlers: Vec::new(),
             projections: Vec::new(),
+            upcasters: None,
             published: Vec::new(),
             routes: Router::new(),
             mistakes: Vec::new(),
@@ -124,7 +128,8 @@ impl<S: Send + Sync + 'static> Service<S> {
     }
 
     /// The same with a handler for an event: `async fn(Context<S>, E) -> Result<(), Fault>`, or an [`Outcome`] of its
-    /// own. An event may have any number of handlers, in one service and in many.
+    /// own. An event may have any number of handlers, in one service and in many; those of one service are told apart by
+    /// the order in which they are named here, see [`Service::event_as`].
     pub fn event<E, F, Fut, O, X>(self, handler: F) -> Self
     where
         E: Event,
@@ -134,6 +139,19 @@ impl<S: Send + Sync + 'static> Service<S> {
         X: Into<Fault> + Send + 'static,
     {
         self.with(handler::event(handler))
+    }
+
+    /// The same with a handler for an event that is called `name`. What it has handled is remembered under that name for
+    /// a day, so that the handlers of an event may be put in another order, or some of them be left out.
+    pub fn event_as<E, F, Fut, O, X>(self, name: &str, handler: F) -> Self
+    where
+        E: Event,
+        F: Fn(Context<S>, E) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, X>> + Send + 'static,
+        O: Into<Outcome<()>> + Send + 'static,
+        X: Into<Fault> + Send + 'static,
+    {
+        self.with(handler::event(handler).called(name))
     }
 
     /// The same with a rule in front of the handler of `M`, asked after the permissions: `true` lets the message
@@ -167,7 +185,14 @@ impl<S: Send + Sync + 'static> Service<S> {
         self
     }
 
-    /// The same with a read model that follows the event store.
+    /// The same, where events that were stored in an older form are brought to the current one whenever they are read.
+    pub fn upcasters(mut self, upcasters: Upcasters) -> Self {
+        self.upcasters = Some(upcasters);
+        self
+    }
+
+    /// The same with a read model that follows the event store. [`Running::rebuild`] and
+    /// [`Context::rebuild`](crate::Context::rebuild) build it anew.
     pub fn projection(mut self, projection: impl Projection + 'static) -> Self {
         self.projections.push(Box::new(|store| Runner::new(store, projection)));
         self
@@ -202,8 +227,17 @@ impl<S: Send + Sync + 'static> Service<S> {
         let operation = |it: &Handler<S>| names::operation(it.kind, it.message_type).to_lowercase();
         let mut others =
             self.handlers.iter().filter(|it| it.kind == handler.kind && operation(it) == operation(&handler));
-        if handler.kind == Kind::Event {
-            handler.namesakes = others.filter(|other| other.name == handler.name).count();
+        let unnamed = handler.identity == handler.message_type;
+        if handler.kind == Kind::Event && unnamed {
+            let before = others.filter(|other| !other.identity.contains(' ')).count();
+            if before > 0 {
+                handler.identity = format!("{}#{}", handler.message_type, before + 1);
+            }
+        } else if handler.kind == Kind::Event {
+            if let Some(first) = others.find(|other| other.identity == handler.identity) {
+                let (first, second) = (first.name, handler.name);
+                self.mistakes.push(format!("`{}` names two handlers: {first} and {second}", handler.identity));
+            }
         } else if let Some(first) = others.next() {
             let (first, second) = (first.name, handler.name);
             self.mistakes.push(format!("{} has two handlers: {first} and {second}", handler.message_type));

@@ -33,7 +33,7 @@ pub(crate) use companion::Open;
 pub(crate) use memory::Memory;
 pub(crate) use postgres::{Postgres, failure, read::json, read::page};
 
-use crate::config::Endpoint;
+use crate::{config::Endpoint, metrics::Metrics, telemetry::Tracer};
 
 /// A handle on the event store, cheap to clone.
 #[derive(Clone)]
@@ -181,6 +181,24 @@ impl EventStore {
         }
     }
 
+    /// Why the database took nothing when something was written last, such as a full disk; nothing while it takes what it
+    /// is given. The in-memory store takes everything.
+    pub fn refusal(&self) -> watch::Receiver<Option<String>> {
+        match &self.kind {
+            Kind::Postgres(store) => store.refusal(),
+            Kind::Memory(store) => store.refusal(),
+        }
+    }
+
+    /// Writes something that nobody reads, to find out whether the database takes it; [`EventStore::refusal`] tells.
+    pub(crate) async fn try_to_write(&self, service: &str) -> Result<(), StoreError> {
+        match self.claim("banyan probe", service, Duration::from_secs(1)).await? {
+            Claim::First(lease) => self.release(&lease).await,
+            // Another instance finds out.
+            Claim::Done(_) | Claim::InProgress => Ok(()),
+        }
+    }
+
     /// Who keeps others waiting, or has kept a transaction open for `at_least`; the longest first. This is where to look
     /// when appends or projections stand still. The in-memory store has nobody.
     ///
@@ -198,6 +216,13 @@ impl EventStore {
         match &self.kind {
             Kind::Postgres(store) => store.close().await,
             Kind::Memory(_) => {}
+        }
+    }
+
+    /// Tells metrics and traces of everything that is asked of the database; the first ones that are named here win.
+    pub fn observe(&self, metrics: &Metrics, tracer: &Tracer) {
+        if let Kind::Postgres(store) = &self.kind {
+            store.observe(metrics, tracer);
         }
     }
 

@@ -3,12 +3,15 @@
 //! [`TestService`] runs a service on an in-memory bus, store and cache, which pass the same tests as the real ones, and
 //! calls it as users or other services would. [`Scenario`] asks an aggregate for decisions without running anything.
 
+mod recording;
 mod scenario;
 
 pub use scenario::{Decided, Scenario};
 
+use recording::Recording;
+
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -41,6 +44,8 @@ pub struct TestService {
     store: EventStore,
     runtime: Arc<Runtime>,
     published: Tap,
+    calls: watch::Receiver<Vec<Envelope>>,
+    metrics: Metrics,
     running: Running,
 }
 
@@ -67,7 +72,9 @@ impl TestService {
         let store = EventStore::in_memory();
         let (name, handled) = service.outline()?;
         let published = Tap::open(broker).await?;
-        let platform = Platform::new(broker.connect()).with_store(store.clone());
+        let (bus, metrics) = (Recording::new(broker.connect()), Metrics::new(name.as_str()));
+        let calls = bus.calls();
+        let platform = Platform::new(bus).with_store(store.clone()).with_metrics(metrics.clone());
         let running = service.start(platform).await?;
         let bus: Arc<dyn Bus> = Arc::new(broker.connect());
         let runtime = Arc::new(Runtime {
@@ -75,10 +82,11 @@ impl TestService {
             metrics: Metrics::new(name.as_str()),
             service: name,
             store: Some(store.clone()),
+            projections: BTreeMap::new(),
             cache: Cache::memory(&Memory::default(), "test", &Metrics::new("test")),
             handled,
         });
-        Ok(Self { broker: broker.clone(), store, runtime, published, running })
+        Ok(Self { broker: broker.clone(), store, runtime, published, calls, metrics, running })
     }
 
     /// The broker, for other services of the test.
@@ -89,6 +97,21 @@ impl TestService {
     /// The service's event store.
     pub fn store(&self) -> &EventStore {
         &self.store
+    }
+
+    /// The service's metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The service itself, as [`Service::start`] gives it.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Every command and query that the service under test has sent so far, to others or to itself, answered or not.
+    pub fn calls(&self) -> Vec<Envelope> {
+        self.calls.borrow().clone()
     }
 
     /// Somebody who holds these permissions.

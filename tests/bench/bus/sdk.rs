@@ -71,6 +71,7 @@ pub async fn client(url: &str) -> Result<(), Error> {
                     timeout: QUERY_TIMEOUT,
                     idempotency_key: None,
                     repeatable: true,
+                    priority: None,
                 };
                 let flow = Flow::begin(ids::random);
                 let reply = running.client().call(call, &flow).await.map_err(|fault| fault.to_string())?;

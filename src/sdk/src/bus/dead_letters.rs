@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Bus, BusError, HeaderValue, Message, Sending, Target};
 
 /// What the broker writes down when it moves a message.
-const HEADER_DEATHS: &str = "x-death";
+pub(super) const HEADER_DEATHS: &str = "x-death";
 
 /// How long one message waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -103,8 +103,8 @@ impl DeadLetters {
         }
     }
 
-    /// Sends dead letters back to their queue, with all attempts before them again, and says how many. Those that die
-    /// again meanwhile are not sent twice.
+    /// Sends dead letters back to their queue, with all attempts before them again, and says how many. Deadlines and
+    /// reply addresses of the first time no longer count. Those that die again meanwhile are not sent twice.
     ///
     /// # Errors
     /// Those of [`Bus::fetch`] and [`Bus::send`]; what was not sent stays a dead letter.
@@ -120,6 +120,8 @@ impl DeadLetters {
             for gone in [HEADER_RETRY_COUNT, HEADER_REASON, HEADER_QUEUE, HEADER_TIME, HEADER_DEATHS] {
                 message.headers.remove(gone);
             }
+            // Whoever sent it has long gone: an answer would go to nobody, and a failure would be told to nobody.
+            (message.reply_to, message.expiration) = (None, None);
             let sending = Sending::at_least_once(Instant::now() + PATIENCE);
             self.bus.send(&Target::queue(queue), message, sending).await?;
             delivery.ack();

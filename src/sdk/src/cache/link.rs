@@ -1,7 +1,7 @@
 //! The connection to Redis: made when it is needed, given up when it is silent, left alone while Redis is gone.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,9 +14,10 @@ use super::{
     shelf::Unavailable,
 };
 use crate::{
-    config::{Endpoint, Secret},
+    config::{Endpoint, Secret, redis_database},
     dependency::redis::Redis as Place,
     metrics::Counter,
+    telemetry::Tracer,
 };
 
 pub(super) struct Link {
@@ -28,6 +29,9 @@ pub(super) struct Link {
     line: Mutex<Line>,
     connecting: tokio::sync::Mutex<()>,
     failures: Counter,
+    tracer: OnceLock<Tracer>,
+    /// The number of the database.
+    instance: String,
 }
 
 /// The connection, if there is one.
@@ -51,14 +55,29 @@ impl Link {
             line: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             failures,
+            tracer: OnceLock::new(),
+            instance: redis_database(endpoint).unwrap_or_default().to_string(),
         }
     }
 
+    /// Records a span of everything that is asked from now on.
+    pub(super) fn trace(&self, tracer: &Tracer) {
+        // The first one wins.
+        let _ = self.tracer.set(tracer.clone());
+    }
+
     /// Asks Redis, unless it is known to be gone.
-    pub(super) async fn ask<T: FromRedisValue>(self: &Arc<Self>, pipeline: &Pipeline) -> Result<T, Unavailable> {
+    pub(super) async fn ask<T: FromRedisValue>(
+        self: &Arc<Self>,
+        what: &'static str,
+        pipeline: &Pipeline,
+    ) -> Result<T, Unavailable> {
         let advice = locked(&self.breaker).advice(Instant::now());
         match advice {
-            Advice::Use => self.attempt(pipeline).await,
+            Advice::Use => {
+                let _span = self.tracer.get().and_then(|tracer| tracer.asking("redis", what, &self.instance));
+                self.attempt(pipeline).await
+            }
             Advice::Skip => Err(Unavailable),
             Advice::Probe => {
                 let link = Arc::clone(self);

@@ -52,6 +52,11 @@ impl Memory {
         Self::default()
     }
 
+    /// How many bytes the values have.
+    pub(super) fn size(&self) -> usize {
+        self.state().values.values().map(|it| it.value.len()).sum()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,6 +179,7 @@ mod tests {
         }
         assert_eq!(memory.evictions.value(), 50);
         assert_eq!(memory.state().values.len(), CAPACITY);
+        assert_eq!(memory.size() % CAPACITY, 0, "all of them have the same size");
         assert_eq!(memory.look(&keys(49), Duration::ZERO).value, None);
         assert!(memory.look(&keys(50), Duration::ZERO).value.is_some());
     }

@@ -12,7 +12,7 @@ use super::{
     pending::Pending,
     shelf::{Claim, Found, STAMP_LIFE, Unavailable},
 };
-use crate::ids;
+use crate::{ids, telemetry::Tracer};
 
 /// How long until Redis is told again what it could not be told.
 const TELL_AGAIN: Duration = Duration::from_millis(250);
@@ -61,15 +61,29 @@ impl Redis {
         Self { link: Arc::new(link), untold: Arc::new(untold) }
     }
 
-    async fn ask<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Unavailable> {
+    async fn ask<T: FromRedisValue>(&self, what: &'static str, pipeline: &Pipeline) -> Result<T, Unavailable> {
         self.untold.tell(&self.link).await?;
-        self.link.ask(pipeline).await
+        self.link.ask(what, pipeline).await
+    }
+
+    pub(super) fn trace(&self, tracer: &Tracer) {
+        self.link.trace(tracer);
+    }
+
+    /// How much memory all of Redis uses, in bytes, and how many values made room for others since it started.
+    pub(super) async fn size(&self) -> Result<(u64, u64), Unavailable> {
+        let mut pipeline = pipe();
+        pipeline.cmd("INFO").arg("memory").cmd("INFO").arg("stats");
+        let (memory, stats): (String, String) = self.link.ask("info", &pipeline).await?;
+        let number =
+            |text: &str, name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        number(&memory, "used_memory:").zip(number(&stats, "evicted_keys:")).ok_or(Unavailable)
     }
 
     pub(super) async fn look(&self, keys: &Keys, stale: Duration) -> Result<Found, Unavailable> {
         let mut pipeline = pipe();
         pipeline.cmd("MGET").arg(&keys.entry).arg(&keys.tags).arg(&keys.lock).cmd("PTTL").arg(&keys.entry);
-        let (mut texts, life): (Texts, i64) = self.ask(&pipeline).await?;
+        let (mut texts, life): (Texts, i64) = self.ask("look", &pipeline).await?;
         let locked = texts.pop().flatten().is_some();
         Ok(Found { locked, ..found(texts, life, stale).0 })
     }
@@ -88,7 +102,7 @@ impl Redis {
             pipeline.cmd("SET").arg(tag).arg(stamp).arg("NX").arg("PX").arg(millis(STAMP_LIFE)).ignore();
         }
         pipeline.cmd("MGET").arg(&keys.entry).arg(&keys.tags).cmd("PTTL").arg(&keys.entry);
-        let (set, texts, life): (Option<String>, Texts, i64) = self.ask(&pipeline).await?;
+        let (set, texts, life): (Option<String>, Texts, i64) = self.ask("claim", &pipeline).await?;
         let (found, stamps) = found(texts, life, stale);
         // without all stamps, what is loaded would never count
         let stamps = stamps.into_iter().collect::<Option<Vec<_>>>().filter(|_| set.is_some());
@@ -98,13 +112,13 @@ impl Redis {
     pub(super) async fn renew(&self, keys: &Keys, token: &str, life: Duration) -> Result<(), Unavailable> {
         let mut pipeline = pipe();
         pipeline.cmd("EVAL").arg(RENEW).arg(1).arg(&keys.lock).arg(token).arg(millis(life)).ignore();
-        self.ask(&pipeline).await
+        self.ask("renew", &pipeline).await
     }
 
     pub(super) async fn release(&self, keys: &Keys, token: &str) -> Result<(), Unavailable> {
         let mut pipeline = pipe();
         pipeline.cmd("EVAL").arg(RELEASE).arg(1).arg(&keys.lock).arg(token).ignore();
-        self.ask(&pipeline).await
+        self.ask("release", &pipeline).await
     }
 
     pub(super) async fn keep(
@@ -117,7 +131,7 @@ impl Redis {
         let mut pipeline = pipe();
         pipeline.cmd("EVAL").arg(KEEP).arg(2 + keys.tags.len());
         pipeline.arg(&keys.lock).arg(&keys.entry).arg(&keys.tags).arg(token).arg(sealed).arg(millis(life)).ignore();
-        self.ask(&pipeline).await
+        self.ask("keep", &pipeline).await
     }
 
     pub(super) async fn forget(&self, what: Pending) {
@@ -154,7 +168,7 @@ impl Untold {
             let stamp = ids::stamp(ids::random());
             pipeline.cmd("SET").arg(tag).arg(stamp).arg("PX").arg(millis(STAMP_LIFE)).ignore();
         }
-        let () = link.ask(&pipeline).await?;
+        let () = link.ask("forget", &pipeline).await?;
         self.pending().remove(&pending);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{key::Keys, memory::Memory, pending::Pending, redis::Redis};
+use crate::telemetry::Tracer;
 
 /// How long the stamp of a tag is kept at least. Values live on by it, so that it is kept longer than they are.
 pub(super) const STAMP_LIFE: Duration = Duration::from_secs(3_600);
@@ -36,6 +37,13 @@ pub(super) enum Shelf {
 }
 
 impl Shelf {
+    pub(super) fn trace(&self, tracer: &Tracer) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Redis(redis) => redis.trace(tracer),
+        }
+    }
+
     /// Looks for a value; one that lives no longer than `stale` is stale.
     pub(super) async fn look(&self, keys: &Keys, stale: Duration) -> Result<Found, Unavailable> {
         match self {

@@ -31,26 +31,14 @@ pub enum Need {
     Optional,
 }
 
-/// How many connections a service may keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pools {
-    /// To PostgreSQL (`DATABASE_POOL_MAX` or `DATABASE_MAX_CONNECTIONS`), at least 1.
-    pub database: u32,
-    /// To RabbitMQ (`RABBITMQ_POOL_MAX`), at least 1.
-    pub message_bus: u32,
-}
+/// Connections to PostgreSQL at most, unless told otherwise.
+const CONNECTIONS: u32 = 10;
 
-impl Pools {
-    const DEFAULT: u32 = 10;
-
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let expected = "a number from 1 to 1000";
-        let names = ["DATABASE_POOL_MAX", "DATABASE_MAX_CONNECTIONS"];
-        let name = names.into_iter().find(|name| reader.value(name).is_some()).unwrap_or(names[0]);
-        let database = reader.parsed_or(name, expected, connections, Self::DEFAULT);
-        let message_bus = reader.parsed_or("RABBITMQ_POOL_MAX", expected, connections, Self::DEFAULT);
-        Some(Self { database: database?, message_bus: message_bus? })
-    }
+/// Reads how many connections to PostgreSQL there may be.
+pub(super) fn connections(reader: &mut Reader<'_>) -> Option<u32> {
+    let names = ["DATABASE_POOL_MAX", "DATABASE_MAX_CONNECTIONS"];
+    let name = names.into_iter().find(|name| reader.value(name).is_some()).unwrap_or(names[0]);
+    reader.parsed_or(name, "a number from 1 to 1000", count, CONNECTIONS)
 }
 
 /// Reads where PostgreSQL is: `DATABASE_URL`, or `DATABASE_HOST`, `_PORT`, `_NAME`, `_USER` and `_PASSWORD`.
@@ -137,7 +125,7 @@ pub(crate) fn redis_database(endpoint: &Endpoint) -> Option<i64> {
     }
 }
 
-fn connections(text: &str) -> Option<u32> {
+fn count(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number| (1..=1_000).contains(number))
 }
 

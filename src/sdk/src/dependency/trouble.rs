@@ -42,14 +42,19 @@ impl Trouble {
 
 impl From<&io::Error> for Trouble {
     fn from(error: &io::Error) -> Self {
-        Self::unreachable(match error.kind() {
-            io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-            io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
-                "connection closed".to_owned()
-            }
-            _ => error.to_string(),
-        })
+        Self::unreachable(words(error))
+    }
+}
+
+/// An error of the system, in words for people.
+pub(crate) fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+            "connection closed".to_owned()
+        }
+        _ => error.to_string(),
     }
 }
 

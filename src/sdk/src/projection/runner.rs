@@ -56,6 +56,11 @@ impl Runner {
         self
     }
 
+    /// The name of the projection.
+    pub fn name(&self) -> &str {
+        self.projection.name()
+    }
+
     /// Takes in events as they come, until `stop` is cancelled. What fails is logged and tried again.
     pub async fn run(&self, stop: CancellationToken) {
         stop.run_until_cancelled(self.forever()).await;
@@ -125,7 +130,7 @@ impl Runner {
                 let row =
                     sqlx::query("select last_processed_position from projection_positions where projection_name = $1")
                         .bind(name)
-                        .fetch_optional(&mut *store.connection().await?)
+                        .fetch_optional(&mut *store.connection("select projection_positions").await?)
                         .await
                         .map_err(failure::statement)?;
                 let position = row.map(|row| row.try_get(0)).transpose().map_err(failure::statement)?;
@@ -164,7 +169,7 @@ impl Runner {
                     on conflict do nothing",
             )
             .bind(name)
-            .execute(&mut *store.connection().await?)
+            .execute(&mut *store.connection("insert projection_positions").await?)
             .await
             .map(drop)
             .map_err(failure::statement),

@@ -68,7 +68,7 @@ async fn in_database(
     barren: Barren,
 ) -> Result<Done, StoreError> {
     let name = projection.name();
-    let mut connection = postgres.connection().await?;
+    let mut connection = postgres.connection("step projection").await?;
     let mut transaction = connection.begin().await.map_err(failure::statement)?;
     let checkpoint = checkpoint(&mut transaction, name, target, false).await.map_err(failure::statement)?;
     let Some(checkpoint) = checkpoint else { return Ok(None) };

@@ -59,7 +59,7 @@ impl View {
                     sqlx::query("select id, data, version from projections where projection_name = $1 and id = $2")
                         .bind(&self.name)
                         .bind(id)
-                        .fetch_optional(&mut *store.connection().await?)
+                        .fetch_optional(&mut *store.connection("select projections").await?)
                         .await
                         .map_err(failure::statement)?;
                 row.as_ref().map(document).transpose().map_err(failure::statement)
@@ -102,7 +102,7 @@ impl View {
             .bind(field)
             .bind(i64::from(list.offset))
             .bind(list.limit.map(i64::from))
-            .fetch_all(&mut *store.connection().await?)
+            .fetch_all(&mut *store.connection("select projections").await?)
             .await
             .map_err(failure::statement)?;
         rows.iter().map(document).collect::<Result<_, _>>().map_err(failure::statement)

@@ -6,11 +6,14 @@ use tokio::time::{Instant, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    client::Client,
+    health::Board,
+    metrics::Counter,
     protocol::{Auth, Envelope, Metadata, Payload, Timestamp, TraceContext},
     runtime::Runtime,
     store::{EventStore, Outbox, Publish, Recorded, Refusal},
 };
+
+use super::watch::DATABASE;
 
 /// How long the broker may take to confirm a batch of events.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(30);
@@ -19,20 +22,28 @@ const CONFIRM_LIMIT: Duration = Duration::from_secs(30);
 const PRUNE: Duration = Duration::from_secs(3600);
 
 /// Follows a store, if there is one.
-pub(super) fn spawn(
-    tasks: &TaskTracker,
-    runtime: &Arc<Runtime>,
-    projections: Vec<super::Following>,
-    stop: &CancellationToken,
-) {
+pub(super) fn spawn(tasks: &TaskTracker, runtime: &Arc<Runtime>, board: &Board, stop: &CancellationToken) {
     let Some(store) = &runtime.store else { return };
     let outbox = Outbox::new(store.clone(), runtime.service.as_str());
-    let (publisher, stopped) = (Publisher(Arc::clone(runtime)), stop.clone());
-    tasks.spawn(async move { outbox.run(publisher, stopped).await });
-    for follow in projections {
-        let (runner, stopped) = (follow(store.clone()), stop.clone());
+    let help = "Stored events that could not be published when they were due.";
+    let refused = runtime.metrics.counter("outbox_refused_events_total", help, &[]);
+    let (publisher, work) = (Publisher { runtime: Arc::clone(runtime), outbox: outbox.clone(), refused }, stop.clone());
+    tasks.spawn(async move { outbox.run(publisher, work).await });
+    for runner in runtime.projections.values() {
+        let (runner, stopped) = (runner.clone(), stop.clone());
         tasks.spawn(async move { runner.run(stopped).await });
     }
+    let (mut refusal, board, stopped) = (store.refusal(), board.clone(), stop.clone());
+    tasks.spawn(async move {
+        stopped
+            .run_until_cancelled(async {
+                while refusal.changed().await.is_ok() {
+                    let reason = refusal.borrow_and_update().clone();
+                    board.remark(DATABASE, reason);
+                }
+            })
+            .await;
+    });
     let (store, stopped) = (store.clone(), stop.clone());
     tasks.spawn(async move {
         stopped.run_until_cancelled(prune(store)).await;
@@ -49,28 +60,36 @@ async fn prune(store: EventStore) {
     }
 }
 
-struct Publisher(Arc<Runtime>);
+struct Publisher {
+    runtime: Arc<Runtime>,
+    outbox: Outbox,
+    refused: Counter,
+}
 
 impl Publish for Publisher {
     async fn publish(&mut self, events: &[Recorded]) -> Result<(), Refusal> {
-        let client: &Client = &self.0.client;
         let deadline = Instant::now() + CONFIRM_LIMIT;
         // All of a batch are under way at once; the client's bus keeps their order.
-        let sent = events.iter().map(|event| {
-            let envelope = envelope(event, self.0.service.as_str());
-            async move {
-                match client.publish_envelope(envelope?, deadline).await {
-                    Err(fault) if !fault.code.is_transient() => {
-                        // No later attempt can end otherwise, and all that follow it wait.
-                        let (position, id) = (event.position.0, event.id.to_string());
-                        tracing::error!(position, id, "left out a {}: {fault}", event.event_type);
-                        Ok(())
-                    }
-                    result => result.map_err(Refusal::from),
-                }
-            }
-        });
+        let sent = events.iter().map(|event| self.one(event, deadline));
         futures_util::future::try_join_all(sent).await.map(drop)
+    }
+}
+
+impl Publisher {
+    async fn one(&self, event: &Recorded, deadline: Instant) -> Result<(), Refusal> {
+        let reason = match envelope(event, self.runtime.service.as_str()) {
+            Err(unreadable) => unreadable.to_string(),
+            Ok(envelope) => match self.runtime.client.publish_envelope(envelope, deadline).await {
+                Err(fault) if !fault.code.is_transient() => fault.to_string(),
+                result => return result.map_err(Refusal::from),
+            },
+        };
+        // No later attempt can end otherwise, and all that follow it wait. It is put aside, for people to look at.
+        self.outbox.refuse(event, &reason).await?;
+        self.refused.add(1);
+        let (position, id) = (event.position.0, event.id.to_string());
+        tracing::error!(position, id, "put aside a {} that cannot be published: {reason}", event.event_type);
+        Ok(())
     }
 }
 

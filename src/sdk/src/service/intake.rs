@@ -17,7 +17,11 @@ use crate::{
     handler::{Handled, Handler},
     ids,
     metrics::{HandlerMetrics, OperationMetrics},
-    protocol::{Envelope, Fault, FaultCode, Kind, Metadata, Payload, dead_letter::Reason, names, permission},
+    protocol::{
+        Envelope, Fault, FaultCode, Kind, Metadata, Payload,
+        dead_letter::{HEADER_REPLAY_COUNT, Reason},
+        names, permission,
+    },
     runtime::{Committed, Runtime},
 };
 
@@ -25,6 +29,7 @@ use super::{
     checker::Checker,
     once::{Once, Turn},
     panics::{self, Panic},
+    watch::Taken,
 };
 
 /// How long an answer may take to leave.
@@ -41,6 +46,7 @@ pub(super) struct Intake<S> {
     pub(super) operation: OperationMetrics,
     /// By the handler's name.
     pub(super) runs: HashMap<&'static str, HandlerMetrics>,
+    pub(super) taken: Arc<Taken>,
 }
 
 /// Why a message was not handled.
@@ -88,6 +94,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
 
     async fn take(&self, delivery: Delivery) {
         let began = Instant::now();
+        self.taken.note(&delivery.message);
         let succeeded = self.deal_with(delivery).await;
         let time = began.elapsed();
         if succeeded { self.operation.succeeded(time) } else { self.operation.failed(time) }
@@ -109,14 +116,13 @@ impl<S: Send + Sync + 'static> Intake<S> {
             }
         };
         let now = Now::read();
-        let mut flow = Flow::of(&envelope, now, ids::random);
-        if self.kind() == Kind::Event {
-            // What happened has happened, however long ago.
+        let mut flow = Flow::of(&envelope, delivery.message.expiration, now, ids::random);
+        // What happened has happened, however long ago; and what somebody replays is wanted now.
+        if self.kind() == Kind::Event || delivery.message.headers.contains_key(HEADER_REPLAY_COUNT) {
             flow.deadline = None;
         }
         if flow.remaining(now.steady) == Some(Duration::ZERO) {
-            tracing::info!(message = envelope.id, "dropped a {} that nobody waits for", envelope.message_type);
-            delivery.ack();
+            self.too_late(delivery, &envelope).await;
             return false;
         }
         let flow = Arc::new(flow);
@@ -142,6 +148,19 @@ impl<S: Send + Sync + 'static> Intake<S> {
         Ok(envelope)
     }
 
+    /// The time for it was over before it began.
+    async fn too_late(&self, delivery: Delivery, envelope: &Envelope) {
+        tracing::info!(message_id = envelope.id, "did not begin a {} that nobody waits for", envelope.message_type);
+        let message = format!("the deadline of {} passed before it was begun", envelope.message_type);
+        let fault = Fault::new(FaultCode::RequestTimeout, message);
+        if delivery.message.reply_to.is_none() && self.kind() == Kind::Command {
+            // As the broker does with what gets too old in its queue: people decide what becomes of it.
+            return self.give_up(delivery, &fault, &Reason::Expired).await;
+        }
+        self.answer(&delivery, envelope, Err(fault)).await;
+        delivery.ack();
+    }
+
     async fn attend(&self, delivery: Delivery, envelope: Envelope, flow: Arc<Flow>) -> bool {
         let message = Arc::new(Incoming {
             id: envelope.id.clone(),
@@ -156,7 +175,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
             match self.handled(handler, checker, &message, &envelope, &flow).await {
                 Ok(reply) => answer = reply,
                 Err(failure) => {
-                    tracing::warn!(message = envelope.id, handler = handler.name, "failed: {}", failure.fault);
+                    tracing::warn!(message_id = envelope.id, handler = handler.name, "failed: {}", failure.fault);
                     // One failure keeps no other handler from its event; one that may pass has the event come again.
                     if failed.as_ref().is_none_or(|it| !it.may_pass() && failure.may_pass()) {
                         failed = Some(failure);
@@ -203,6 +222,10 @@ impl<S: Send + Sync + 'static> Intake<S> {
         let result = scope.scope(self.effect(handler, checker, message, envelope, &flow)).await;
         if let Err(failed) = &result {
             span.fail(failed.fault.code.as_str(), &failed.fault.message);
+            if let Some(hash) = &failed.stack_hash {
+                // The place of the panic, the same for the same place; what it said may be a secret.
+                span.attribute("error.stack", hash.clone());
+            }
         }
         result
     }
@@ -241,7 +264,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
         }
         let decided = match decision {
             Ok(Handled { reply, changes }) => {
-                let origin = format!("{} {} {}", self.runtime.service, handler.identity(), message.id);
+                let origin = format!("{} {} {}", self.runtime.service, handler.identity, message.id);
                 let committed = self.runtime.commit(changes, &origin, message, flow, claim.finish(&reply)).await;
                 committed.map(|committed| (reply, committed)).map_err(Failed::from)
             }
@@ -279,13 +302,17 @@ impl<S: Send + Sync + 'static> Intake<S> {
     }
 
     async fn put_back(&self, delivery: Delivery, failed: &Failed) {
-        let attempt = redelivery::Attempt {
-            code: &failed.fault.code,
-            message: &failed.fault.message,
-            permanent: (!failed.may_pass()).then_some(&failed.reason),
-            at: Now::read().wall,
-            stack_hash: failed.stack_hash.as_deref(),
-        };
+        let permanent = (!failed.may_pass()).then_some(&failed.reason);
+        self.failed(delivery, &failed.fault, permanent, failed.stack_hash.as_deref()).await;
+    }
+
+    async fn give_up(&self, delivery: Delivery, fault: &Fault, reason: &Reason) {
+        self.failed(delivery, fault, Some(reason), None).await;
+    }
+
+    async fn failed(&self, delivery: Delivery, fault: &Fault, permanent: Option<&Reason>, stack_hash: Option<&str>) {
+        let (code, message) = (&fault.code, fault.message.as_str());
+        let attempt = redelivery::Attempt { code, message, permanent, at: Now::read().wall, stack_hash };
         if let Err(error) = self.redelivery.failed(delivery, attempt, rand::random()).await {
             // It was not acknowledged, so the broker hands it out again.
             tracing::error!("cannot put a message back: {error}");

@@ -1,9 +1,9 @@
 //! From the first line to the last: settings, connections, handlers, presence, and all of it back again.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::time::{Duration, sleep, timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     cache::{Cache, Memory},
     client::Client,
     config::{self, Config, Endpoint, Need, Reader},
-    dependency::{Dependency, Kind as Protocol},
+    dependency::{self, Dependency, Kind as Protocol},
     handler::Handler,
     health::Board,
     metrics::{HandlerMetrics, Metrics, OperationMetrics},
@@ -28,11 +28,19 @@ use crate::{
     retry::RetryPolicy,
     runtime::Runtime,
     server,
-    store::{EventStore, Outbox},
+    store::{EventStore, Options},
     telemetry::Tracer,
 };
 
-use super::{Service, checker::Checker, intake::Intake, once::Once, panics, presence::Presence};
+use super::{
+    Running, Service,
+    checker::Checker,
+    intake::Intake,
+    once::Once,
+    panics,
+    presence::Presence,
+    watch::{self, Taken, Watch},
+};
 
 /// Messages that one handler is handed at a time when nobody says otherwise.
 const PREFETCH: u16 = 10;
@@ -44,85 +52,45 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What `/health` calls the service's own part of being ready.
 const HANDLERS: &str = "handlers";
-
-/// How long a service that stops waits for its last events to be published; whoever runs its outbox next publishes what
-/// is left.
-const LAST_EVENTS: Duration = Duration::from_secs(1);
-/// How often it looks whether they are.
-const LOOK: Duration = Duration::from_millis(10);
+/// What `/health` calls the broker.
+const BROKER: &str = "rabbitmq";
 
 /// How long a service that stops waits for the collector to take its last spans.
 const LAST_SPANS: Duration = Duration::from_secs(1);
-
-/// A service that runs. Dropped, it stops at once; see [`Running::stop`].
-pub struct Running {
-    runtime: Arc<Runtime>,
-    bus: Arc<dyn Bus>,
-    intake: CancellationToken,
-    background: CancellationToken,
-    tasks: TaskTracker,
-    followers: TaskTracker,
-    _stop_at_any_exit: (tokio_util::sync::DropGuard, tokio_util::sync::DropGuard),
-}
-
-impl Running {
-    /// Takes nothing new, finishes what was begun, for at most `limit`, publishes the last events, says goodbye, and lets
-    /// the connections go. Whether everything was finished in time.
-    pub async fn stop(self, limit: Duration) -> bool {
-        self.intake.cancel();
-        self.tasks.close();
-        let finished = timeout(limit, self.tasks.wait()).await.is_ok();
-        // In time or not: they are stored, so they are not lost.
-        let _ = timeout(LAST_EVENTS, self.published()).await;
-        self.background.cancel();
-        self.followers.close();
-        let followed = timeout(limit, self.followers.wait()).await.is_ok();
-        self.bus.close().await;
-        if let Some(store) = &self.runtime.store {
-            store.close().await;
-        }
-        finished && followed
-    }
-
-    /// Waits until everything that this service stored is published.
-    async fn published(&self) {
-        let Some(store) = &self.runtime.store else { return };
-        let outbox = Outbox::new(store.clone(), self.runtime.service.as_str());
-        while outbox.lag().await.is_ok_and(|lag| lag > 0) {
-            sleep(LOOK).await;
-        }
-    }
-
-    /// The service's own client, with which tests and tools call it or others.
-    pub fn client(&self) -> &Client {
-        &self.runtime.client
-    }
-}
 
 /// Runs a service with the settings that `env` knows.
 pub(super) async fn run<S>(service: Service<S>, env: &dyn Fn(&str) -> Option<String>) -> Result<(), Error>
 where
     S: Send + Sync + 'static,
 {
-    let name = service.checked()?;
     let mut reader = Reader::new(env);
-    let config = Config::read(&mut reader, name.as_str(), service.port);
+    let config = Config::read(&mut reader, &service.name, service.port);
     let stores = Stores::read(&mut reader);
     let named = reader.value("SERVICE_VERSION").is_some();
-    let (mut config, stores) = reader.finish(config.zip(stores))?;
+    let (mut config, stores) = match (service.checked(), reader.finish(config.zip(stores))) {
+        (Ok(_), Ok(read)) => read,
+        (Err(Error::Service { name, mut mistakes }), Err(Error::Configuration(problems))) => {
+            mistakes.extend(problems.iter().map(ToString::to_string));
+            return Err(Error::Service { name, mistakes });
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
     if !named {
         config.version.clone_from(&service.version);
     }
 
     let dependencies = stores.dependencies();
-    let names = dependencies.iter().map(|dependency| dependency.name.clone()).chain([HANDLERS.to_owned()]);
-    let board = Board::new(&config.service, &config.version, names);
+    let board = dependency::board(&config.service, &config.version, &dependencies, &[BROKER, HANDLERS]);
     let metrics = Metrics::new(&config.service);
     let routes = service.routes.clone();
     let service = Service { name: config.service.clone(), version: config.version.clone(), ..service };
     let limit = config.shutdown_timeout;
     let tracer = Tracer::new(&config.telemetry, &config.service, &config.version, &metrics);
+    let bus: Arc<dyn Bus> =
+        Arc::new(RabbitBus::new(RabbitOptions::new(stores.message_bus.clone(), config.service.as_str())));
     let surroundings = Surroundings {
+        bus: Arc::clone(&bus),
+        connections: config.connections,
         stores,
         board: board.clone(),
         metrics: metrics.clone(),
@@ -130,6 +98,8 @@ where
         discovery: config.discovery,
     };
     let beside = move |stop: CancellationToken| async move {
+        let (password, board) = (surroundings.stores.message_bus.password.clone(), surroundings.board.clone());
+        tokio::spawn(dependency::watch_bus(BROKER, bus, password, board, stop.clone()));
         // In a task of its own, so that HTTP and messages do not share one.
         let up = tokio::spawn(bring_up(service, surroundings, stop));
         if let Ok(Some(running)) = up.await
@@ -144,6 +114,9 @@ where
 
 /// What a service finds around it.
 struct Surroundings {
+    bus: Arc<dyn Bus>,
+    /// How many connections to the database there may be.
+    connections: u32,
     stores: Stores,
     board: Board,
     metrics: Metrics,
@@ -167,11 +140,11 @@ impl Stores {
         Some(Self { database, message_bus: message_bus?, cache })
     }
 
+    /// Those that are watched by a connection of their own.
     fn dependencies(&self) -> Vec<Dependency> {
-        let database = self.database.clone().map(|it| Dependency::new("postgres", Protocol::Sql, it));
-        let message_bus = Dependency::new("rabbitmq", Protocol::Amqp, self.message_bus.clone());
-        let cache = self.cache.clone().map(|it| Dependency::new("redis", Protocol::Redis, it));
-        database.into_iter().chain([message_bus]).chain(cache).collect()
+        let database = self.database.clone().map(|it| Dependency::new(watch::DATABASE, Protocol::Sql, it));
+        let cache = self.cache.clone().map(|it| Dependency::new("redis", Protocol::Redis, it).optional());
+        database.into_iter().chain(cache).collect()
     }
 }
 
@@ -180,11 +153,12 @@ async fn bring_up<S>(service: Service<S>, surroundings: Surroundings, stop: Canc
 where
     S: Send + Sync + 'static,
 {
-    let Surroundings { stores, board, metrics, tracer, discovery } = surroundings;
+    let Surroundings { bus, connections, stores, board, metrics, tracer, discovery } = surroundings;
+    let options = Options { connections, ..Options::default() };
     let opening = async {
         let database = stores.database.as_ref()?;
         loop {
-            match EventStore::connect(database, Default::default()).await {
+            match EventStore::connect(database, options).await {
                 Ok(store) => return Some(store),
                 Err(error) => {
                     board.unhealthy(HANDLERS, &error.to_string());
@@ -197,12 +171,11 @@ where
         () = stop.cancelled() => return None,
         store = opening => store,
     };
-    let bus = RabbitBus::new(RabbitOptions::new(stores.message_bus.clone(), service.name.as_str()));
     let cache = match &stores.cache {
         Some(endpoint) => Cache::redis(endpoint, &service.name, &metrics),
         None => Cache::memory(&Memory::default(), &service.name, &metrics),
     };
-    let platform = Platform { store, cache, metrics, tracer, ..Platform::new(bus) };
+    let platform = Platform { bus, store, cache, metrics, tracer };
     let prepared = match prepare(service, platform, board.clone(), discovery) {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -238,7 +211,7 @@ struct Prepared<S> {
     bus: Arc<dyn Bus>,
     topology: Topology,
     intakes: Vec<(String, u16, Arc<Intake<S>>)>,
-    projections: Vec<super::Following>,
+    board: Board,
     /// None for a service that discovery is not to hear of.
     presence: Option<Presence>,
 }
@@ -251,13 +224,31 @@ where
     let name = service.checked()?;
     let contracts = service.contracts(&name);
     let Platform { bus, store, cache, metrics, tracer } = platform;
+    let store = store.map(|store| match service.upcasters {
+        Some(upcasters) => store.with_upcasters(upcasters),
+        None => store,
+    });
+    if let Some(store) = &store {
+        store.observe(&metrics, &tracer);
+    }
+    cache.trace(&tracer);
+    let mut projections = BTreeMap::new();
+    for follow in service.projections {
+        let Some(runner) = store.clone().map(follow) else { break };
+        let projection = runner.name().to_owned();
+        if projections.insert(projection.clone(), runner).is_some() {
+            let mistakes = vec![format!("there are two projections called `{projection}`")];
+            return Err(Error::Service { name: name.to_string(), mistakes });
+        }
+    }
     let requests = service.handlers.iter().filter(|handler| handler.kind != Kind::Event);
     let runtime = Arc::new(Runtime {
         service: name.clone(),
-        client: Client::new(name.clone(), Arc::clone(&bus)).traced(tracer),
+        client: Client::new(name.clone(), Arc::clone(&bus)).traced(tracer).measured(&metrics),
         store,
         cache,
         metrics,
+        projections,
         handled: requests.map(|handler| handler.message_type).collect(),
     });
     let state = Arc::new(service.state);
@@ -283,12 +274,23 @@ where
         intakes.push((
             queue,
             prefetch,
-            Arc::new(Intake { runtime, bus, state, handlers, once, redelivery, operation, runs }),
+            Arc::new(Intake {
+                runtime,
+                bus,
+                state,
+                handlers,
+                once,
+                redelivery,
+                operation,
+                runs,
+                taken: Arc::default(),
+            }),
         ));
     }
     let instance = Presence::instance(&name, &service.version);
-    let presence = discovery.then(|| Presence::new(Arc::clone(&runtime), instance, service.version, contracts, board));
-    Ok(Prepared { runtime, bus, topology, intakes, projections: service.projections, presence })
+    let told = board.clone();
+    let presence = discovery.then(|| Presence::new(Arc::clone(&runtime), instance, service.version, contracts, told));
+    Ok(Prepared { runtime, bus, topology, intakes, board, presence })
 }
 
 impl<S: Send + Sync + 'static> Prepared<S> {
@@ -318,20 +320,18 @@ impl<S: Send + Sync + 'static> Prepared<S> {
     }
 
     fn run(self, deliveries: Vec<Deliveries>) -> Running {
-        let (intake, background) = (CancellationToken::new(), CancellationToken::new());
-        let running = Running {
-            runtime: Arc::clone(&self.runtime),
-            bus: Arc::clone(&self.bus),
-            _stop_at_any_exit: (intake.clone().drop_guard(), background.clone().drop_guard()),
-            intake,
-            background,
-            tasks: TaskTracker::new(),
-            followers: TaskTracker::new(),
-        };
+        let running = Running::new(Arc::clone(&self.runtime), Arc::clone(&self.bus));
+        let queues: Vec<(String, Arc<Taken>)> =
+            self.intakes.iter().map(|(queue, _, intake)| (queue.clone(), Arc::clone(&intake.taken))).collect();
         for ((_, _, handler), deliveries) in self.intakes.into_iter().zip(deliveries) {
             running.tasks.spawn(handler.run(deliveries, running.intake.clone(), running.tasks.clone()));
         }
-        super::follow::spawn(&running.followers, &self.runtime, self.projections, &running.background);
+        super::follow::spawn(&running.followers, &self.runtime, &self.board, &running.background);
+        let watch = Watch::new(self.runtime, Arc::clone(&self.bus), queues);
+        let stop = running.background.clone();
+        running.followers.spawn(async move {
+            stop.run_until_cancelled(watch.keep()).await;
+        });
         if let Some(presence) = self.presence {
             running.followers.spawn(presence.keep(self.bus, running.background.clone()));
         }
@@ -373,4 +373,37 @@ fn declared<S>(queue: &str, handler: &Handler<S>, policy: &RetryPolicy) -> Topol
         _ => topology.queue(Queue::work(queue)),
     };
     (1..policy.attempts).fold(topology, |topology, step| topology.queue(Queue::delay(queue, step, policy.hold(step))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Context, Fault, Query,
+        schemars::{self, JsonSchema},
+    };
+
+    /// Asks something.
+    #[derive(serde::Serialize, serde::Deserialize, JsonSchema, Query)]
+    #[query(reply = u32, public)]
+    struct Ask {}
+
+    async fn ask(_: Context<()>, _: Ask) -> Result<u32, Fault> {
+        Ok(1)
+    }
+
+    #[tokio::test]
+    async fn mistakes_in_the_settings_and_among_the_handlers_are_told_together() {
+        let env = |name: &str| match name {
+            "PORT" => Some("none".to_owned()),
+            "RABBITMQ_URL" => Some("amqp://mq".to_owned()),
+            _ => None,
+        };
+        let error = run(Service::new("worker", ()).prefetch::<Ask>(3), &env).await.unwrap_err().to_string();
+        let lines: Vec<_> = error.lines().skip(1).collect();
+        assert_eq!(lines.len(), 2, "{error}");
+        assert!(lines[0].contains("AskQuery") && lines[1].contains("PORT must be"), "{error}");
+        let error = run(Service::new("worker", ()).query(ask), &|_| None).await.unwrap_err();
+        assert!(matches!(error, Error::Configuration(_)), "{error}");
+    }
 }

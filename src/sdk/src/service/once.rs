@@ -73,7 +73,7 @@ impl Once {
 
     fn names<S>(&self, handler: &Handler<S>, envelope: &Envelope) -> Option<(String, String)> {
         match handler.kind {
-            Kind::Event => Some((format!("{} {}", self.service, handler.identity()), envelope.id.clone())),
+            Kind::Event => Some((format!("{} {}", self.service, handler.identity), envelope.id.clone())),
             Kind::Command => envelope.metadata.idempotency_key.as_ref().map(|key| {
                 let caller = envelope.metadata.auth.as_ref().map_or("", |auth| auth.user_id.as_str());
                 (format!("{} {} {caller}", self.service, handler.message_type), key.clone())

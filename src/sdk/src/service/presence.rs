@@ -32,9 +32,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The pause between two attempts to hear questions.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Nobody waits any more for the answer to a question that is older.
-const STALE: Duration = Duration::from_secs(60);
-
 /// One instance of a service, as others see it.
 pub(super) struct Presence {
     runtime: Arc<Runtime>,
@@ -92,6 +89,9 @@ impl Presence {
         let discovery = ServiceName::new(discovery::SERVICE).ok();
         let pattern = names::event_pattern(discovery.as_ref(), Some(HealthCheckRequest::EVENT_TYPE));
         bus.declare(&Topology::default().events(&queue, pattern)).await?;
+        // Whoever asked while nobody listened has asked again since. The clock of the question would not tell: it is
+        // somebody else's.
+        bus.purge(&queue).await?;
         let mut questions = bus.consume(&queue, 1).await?;
         while let Some(question) = questions.next().await {
             self.answer(question).await;
@@ -127,22 +127,14 @@ impl Presence {
         let request = body.ok().and_then(|body| Envelope::read(&body).ok());
         let request: Option<HealthCheckRequest> = request.and_then(|envelope| envelope.payload.read().ok());
         question.ack();
-        let Some(request) = request.filter(|it| it.service_name == self.runtime.service.as_str()) else { return };
-        let now = Now::read().wall;
-        if now.since(Timestamp::from_millis(request.timestamp)) > STALE {
+        if request.is_none_or(|it| it.service_name != self.runtime.service.as_str()) {
             return;
         }
         let started = Instant::now();
         let mut dependencies = BTreeMap::new();
         let mut errors = Vec::new();
-        let mut overall = HealthStatus::Healthy;
         for (name, state) in self.board.subscribe().borrow().iter() {
-            let (name, needed) = called(name);
-            let healthy = state.status == Status::Healthy;
-            let status = if healthy { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
-            if !healthy {
-                overall = overall.max(if needed { HealthStatus::Unhealthy } else { HealthStatus::Degraded });
-            }
+            let (name, status) = (called(name), on_the_wire(state.status));
             errors.extend(state.error.as_ref().map(|error| format!("{name}: {error}")));
             let response_time = state.latency.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
             let health = DependencyHealth { status, response_time, error: state.error.clone() };
@@ -150,8 +142,8 @@ impl Presence {
         }
         let event = HealthCheckResponse {
             service_name: self.runtime.service.to_string(),
-            status: overall,
-            timestamp: now.millis(),
+            status: on_the_wire(self.board.status()),
+            timestamp: Now::read().wall.millis(),
             response_time: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             dependencies: Some(dependencies),
             errors: (!errors.is_empty()).then_some(errors),
@@ -160,13 +152,21 @@ impl Presence {
     }
 }
 
-/// What discovery calls a dependency, and whether the service can do nothing without it.
-fn called(dependency: &str) -> (&str, bool) {
+/// What discovery calls a dependency.
+fn called(dependency: &str) -> &str {
     match dependency {
-        "postgres" => ("database", true),
-        "rabbitmq" => ("messageBus", true),
-        "redis" => ("cache", false),
-        other => (other, true),
+        "postgres" => "database",
+        "rabbitmq" => "messageBus",
+        "redis" => "cache",
+        other => other,
+    }
+}
+
+fn on_the_wire(status: Status) -> HealthStatus {
+    match status {
+        Status::Healthy => HealthStatus::Healthy,
+        Status::Degraded => HealthStatus::Degraded,
+        Status::Unhealthy => HealthStatus::Unhealthy,
     }
 }
 

@@ -127,6 +127,12 @@ pub enum StoreError {
         /// Its name.
         name: String,
     },
+    /// The service has no such projection.
+    #[error("there is no projection {name}")]
+    NoSuchProjection {
+        /// The name that was asked for.
+        name: String,
+    },
     /// The database runs statements, and this store is not in a database.
     #[error("cannot run a statement: the in-memory store has no SQL")]
     NoSql,

@@ -97,8 +97,8 @@ impl EventStore {
         let wanted = Lease { scope: scope.to_owned(), key: key.to_owned(), id: Uuid::now_v7() };
         match self.kind() {
             Kind::Postgres(store) => {
-                let mut connection = store.connection().await?;
-                claim(&mut connection, wanted, lease).await.map_err(failure::statement)
+                let mut connection = store.connection("claim handled_messages").await?;
+                store.wrote(claim(&mut connection, wanted, lease).await.map_err(failure::statement))
             }
             Kind::Memory(store) => Ok(claim_in(&mut *store.tables().await, wanted, lease)),
         }
@@ -110,7 +110,11 @@ impl EventStore {
     /// [`StoreError::ClaimLost`] when the time was up and somebody else has taken over.
     pub async fn complete(&self, lease: &Lease, reply: Option<&Json>) -> Result<(), StoreError> {
         match self.kind() {
-            Kind::Postgres(store) => Tx(Open::Postgres(&mut *store.connection().await?)).complete(lease, reply).await,
+            Kind::Postgres(store) => {
+                Tx(Open::Postgres(&mut *store.connection("complete handled_messages").await?))
+                    .complete(lease, reply)
+                    .await
+            }
             Kind::Memory(store) => Tx(Open::Memory(&mut *store.tables().await)).complete(lease, reply).await,
         }
     }
@@ -127,7 +131,7 @@ impl EventStore {
             .bind(&lease.scope)
             .bind(&lease.key)
             .bind(lease.id)
-            .execute(&mut *store.connection().await?)
+            .execute(&mut *store.connection("release handled_messages").await?)
             .await
             .map(drop)
             .map_err(failure::statement),
@@ -158,7 +162,7 @@ impl EventStore {
             .bind(&lease.key)
             .bind(lease.id)
             .bind(time.as_secs_f64())
-            .execute(&mut *store.connection().await?)
+            .execute(&mut *store.connection("renew handled_messages").await?)
             .await
             .map(drop)
             .map_err(failure::statement),
@@ -180,7 +184,7 @@ impl EventStore {
     pub async fn prune_handled(&self) -> Result<u64, StoreError> {
         match self.kind() {
             Kind::Postgres(store) => {
-                let mut connection = store.connection().await?;
+                let mut connection = store.connection("delete handled_messages").await?;
                 let mut pruned = 0;
                 loop {
                     let done = sqlx::query(

@@ -16,10 +16,12 @@ use super::{
     inbox::Handled,
 };
 use crate::projection::tables::Tables as Projections;
+
 /// An event store that is kept in memory.
 pub(crate) struct Memory {
     state: Mutex<State>,
     head: watch::Sender<Position>,
+    refusal: watch::Sender<Option<String>>,
     /// One for each service whose outbox has been run.
     turns: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
@@ -42,13 +44,24 @@ pub(crate) struct Tables {
     pub(crate) projections: Projections,
     pub(crate) handled: BTreeMap<(String, String), Handled>,
     pub(crate) outbox: HashMap<String, Position>,
+    /// By service and position: why an event could not be published.
+    pub(crate) refused: BTreeMap<(String, Position), String>,
     /// What the companions of an append store beside it.
     pub(super) appends: Vec<Append>,
 }
 
 impl Memory {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), head: watch::Sender::new(Position::START), turns: Mutex::default() }
+        Self {
+            state: Mutex::default(),
+            head: watch::Sender::new(Position::START),
+            refusal: watch::Sender::new(None),
+            turns: Mutex::default(),
+        }
+    }
+
+    pub(super) fn refusal(&self) -> watch::Receiver<Option<String>> {
+        self.refusal.subscribe()
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {

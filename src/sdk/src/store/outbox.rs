@@ -139,10 +139,62 @@ impl Outbox {
     /// When the database does not answer.
     pub async fn position(&self) -> Result<Position, StoreError> {
         match self.store.kind() {
-            Kind::Postgres(store) => {
-                cursor(&mut *store.connection().await?, &self.service).await.map_err(failure::statement)
-            }
+            Kind::Postgres(store) => cursor(&mut *store.connection("select outbox_cursors").await?, &self.service)
+                .await
+                .map_err(failure::statement),
             Kind::Memory(store) => Ok(store.tables().await.outbox.get(&self.service).copied().unwrap_or_default()),
+        }
+    }
+
+    /// Puts an event aside that can never be published, so that those behind it can be.
+    ///
+    /// # Errors
+    /// When the database does not take that.
+    pub async fn refuse(&self, event: &Recorded, reason: &str) -> Result<(), StoreError> {
+        match self.store.kind() {
+            Kind::Postgres(store) => {
+                let done = sqlx::query(
+                    "insert into outbox_refused (service, position, reason) values ($1, $2, $3)
+                        on conflict (service, position) do update set reason = excluded.reason",
+                )
+                .bind(&self.service)
+                .bind(event.position.0)
+                // Which a text of the database cannot hold.
+                .bind(reason.replace('\0', " "))
+                .execute(&mut *store.connection("insert outbox_refused").await?)
+                .await;
+                done.map(drop).map_err(failure::statement)
+            }
+            Kind::Memory(store) => {
+                let key = (self.service.clone(), event.position);
+                store.tables().await.refused.insert(key, reason.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// The events that could not be published, and why, in their order; the first thousand of them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn refused(&self) -> Result<Vec<(Position, String)>, StoreError> {
+        match self.store.kind() {
+            Kind::Postgres(store) => {
+                let rows = sqlx::query(
+                    "select position, reason from outbox_refused where service = $1 order by position limit 1000",
+                )
+                .bind(&self.service)
+                .fetch_all(&mut *store.connection("select outbox_refused").await?)
+                .await
+                .map_err(failure::statement)?;
+                let refused = rows.iter().map(|row| Ok((Position(row.try_get(0)?), row.try_get(1)?)));
+                refused.collect::<Result<_, sqlx::Error>>().map_err(failure::statement)
+            }
+            Kind::Memory(store) => {
+                let tables = store.tables().await;
+                let mine = tables.refused.iter().filter(|((service, _), _)| *service == self.service);
+                Ok(mine.map(|((_, position), reason)| (*position, reason.clone())).take(1000).collect())
+            }
         }
     }
 
@@ -161,7 +213,7 @@ impl Outbox {
                 .bind(after.0)
                 .bind(&self.service)
                 .bind(COUNTED as i64)
-                .fetch_one(&mut *store.connection().await?)
+                .fetch_one(&mut *store.connection("count events").await?)
                 .await
                 .and_then(|row| row.try_get::<i64, _>(0))
                 .map_err(failure::statement)?;
@@ -230,7 +282,7 @@ impl Turn<'_> {
 async fn lead(store: &Postgres, service: &str) -> Result<Option<PgConnection>, StoreError> {
     const TRY: &str = "select pg_try_advisory_lock(hashtextextended('banyan outbox ' || $1, 0))";
     // Asked on a connection that is there anyway, so that those whose turn it is not cost none.
-    let mut ask = store.connection().await?;
+    let mut ask = store.connection("select pg_locks").await?;
     let free = sqlx::query(
         "select not exists (
             select from pg_locks where locktype = 'advisory' and database = (

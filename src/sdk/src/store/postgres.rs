@@ -5,16 +5,19 @@ mod commit;
 mod diagnosis;
 pub(crate) mod failure;
 mod migrate;
+mod observed;
 pub(crate) mod read;
 mod session;
 mod wake;
 mod writer;
 
-use std::{sync::Once, time::Duration};
+use std::{
+    sync::{Once, OnceLock},
+    time::Duration,
+};
 
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool, Postgres as Database,
-    pool::PoolConnection,
+    ConnectOptions, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,8 +29,13 @@ use super::{
     StoreError,
     event::{Append, Appended, Filter, Page, Position, Recorded, Snapshot, Stream, Until},
 };
-use crate::config::{Endpoint, Secret};
+use crate::{
+    config::{Endpoint, Secret},
+    metrics::{DatabaseMetrics, Metrics},
+    telemetry::Tracer,
+};
 pub(crate) use commit::append_within;
+use observed::{Observed, Observer, Used};
 
 /// How long the server may work on one statement of a writer, waiting for others included.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
@@ -59,6 +67,8 @@ pub(crate) struct Postgres {
     pool: PgPool,
     queue: mpsc::Sender<writer::Request>,
     head: watch::Sender<Position>,
+    refusal: failure::Refusal,
+    observer: OnceLock<Observer>,
     following: Once,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -90,18 +100,22 @@ impl Postgres {
             pool,
             queue,
             head: watch::Sender::new(head),
+            refusal: failure::Refusal::default(),
+            observer: OnceLock::new(),
             following: Once::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         let news = wake::News::new(head);
         store.tasks.spawn(news.make_up(store.pool.clone(), store.stop.clone()));
-        let writer = writer::Writer { sessions, session: Some(session), head: store.head.clone(), news };
+        let (head, refusal) = (store.head.clone(), store.refusal.clone());
+        let writer = writer::Writer { sessions, session: Some(session), head, refusal, news };
         store.tasks.spawn(writer.run(requests, store.stop.clone()));
         Ok(store)
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<Appended, StoreError> {
+        let _observed = self.observed("append events");
         let (reply, answer) = oneshot::channel();
         let request = writer::Request { append, reply };
         self.queue.send(request).await.map_err(|_| StoreError::Closed)?;
@@ -117,34 +131,66 @@ impl Postgres {
         self.head.subscribe()
     }
 
+    pub(super) fn refusal(&self) -> watch::Receiver<Option<String>> {
+        self.refusal.watch()
+    }
+
+    /// What became of something that was written.
+    pub(super) fn wrote<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.refusal.note(result.as_ref().map(|_| ()));
+        result
+    }
+
     pub(super) async fn head(&self) -> Result<Position, StoreError> {
-        read::head(&mut *self.connection().await?).await.map_err(failure::statement)
+        read::head(&mut *self.connection("select head").await?).await.map_err(failure::statement)
     }
 
     pub(super) async fn load(&self, stream: &Stream, from: u32, until: Until) -> Result<Vec<Recorded>, StoreError> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.connection("select events").await?;
         read::stream(&mut connection, stream, from, until).await.map_err(failure::statement)
     }
 
     pub(super) async fn read(&self, after: Position, limit: usize, filter: &Filter) -> Result<Page, StoreError> {
-        read::page(&mut *self.connection().await?, after, limit, filter).await.map_err(failure::statement)
+        read::page(&mut *self.connection("select events").await?, after, limit, filter)
+            .await
+            .map_err(failure::statement)
     }
 
     pub(super) async fn snapshot(&self, stream: &Stream, newest: u32) -> Result<Option<Snapshot>, StoreError> {
-        read::snapshot(&mut *self.connection().await?, stream, newest).await.map_err(failure::statement)
+        read::snapshot(&mut *self.connection("select snapshots").await?, stream, newest)
+            .await
+            .map_err(failure::statement)
     }
 
     pub(super) async fn save(&self, stream: &Stream, snapshot: &Snapshot) -> Result<(), StoreError> {
-        read::save(&mut *self.connection().await?, stream, snapshot).await.map_err(failure::statement)
+        read::save(&mut *self.connection("insert snapshots").await?, stream, snapshot).await.map_err(failure::statement)
     }
 
-    /// A connection for anything but appends.
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Database>, StoreError> {
-        self.pool.acquire().await.map_err(failure::statement)
+    /// A connection for anything but appends; `statement` says in a few words what is done with it.
+    pub(crate) async fn connection(&self, statement: &'static str) -> Result<Used<'_>, StoreError> {
+        let connection = self.pool.acquire().await.map_err(failure::statement)?;
+        Ok(Used { connection, _observed: self.observed(statement) })
+    }
+
+    /// Tells these of everything that is done from now on; the first ones win.
+    pub(super) fn observe(&self, metrics: &Metrics, tracer: &Tracer) {
+        let instance = self.options.get_database().unwrap_or_default().to_owned();
+        let observer = Observer { metrics: DatabaseMetrics::new(metrics), tracer: tracer.clone(), instance };
+        if self.observer.set(observer).is_ok() {
+            let pool = self.pool.clone();
+            let idle = |pool: &PgPool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            DatabaseMetrics::connections(metrics, move || (pool.size(), idle(&pool)));
+        }
+    }
+
+    fn observed(&self, statement: &'static str) -> Option<Observed<'_>> {
+        self.observer.get().map(|observer| observer.begin(statement))
     }
 
     pub(super) async fn holders(&self, at_least: Duration) -> Result<Vec<Holder>, StoreError> {
-        diagnosis::holders(&mut *self.connection().await?, at_least).await.map_err(failure::statement)
+        diagnosis::holders(&mut *self.connection("select pg_stat_activity").await?, at_least)
+            .await
+            .map_err(failure::statement)
     }
 
     /// A connection of its own for something that lasts, such as a lock that is held by a session.

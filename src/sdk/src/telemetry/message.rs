@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use super::{Span, SpanKind, Tracer};
-use crate::protocol::{Envelope, Kind, names};
+use crate::{
+    Flow,
+    protocol::{Envelope, Kind, names},
+};
 
 impl Tracer {
     /// The span in which `handler` handles a message: `command/CreateUser`. Its context belongs into the
-    /// [`Flow`](crate::Flow) of the handler.
+    /// [`Flow`] of the handler.
     #[must_use]
     pub fn handling(&self, kind: Kind, envelope: &Envelope, handler: &str) -> Span {
         let role = if kind == Kind::Event { SpanKind::Consumer } else { SpanKind::Server };
@@ -34,6 +37,19 @@ impl Tracer {
             span.attribute("message.correlation_id", envelope.correlation_id.clone());
         }
         span
+    }
+
+    /// The span in which a store is asked for something, below the work that is done for a message; none outside of that.
+    pub(crate) fn asking(&self, store: &'static str, statement: &'static str, instance: &str) -> Option<Span> {
+        // Asked first, since it is cheaper.
+        let parent = self.0.as_ref().and_then(|_| Flow::look(|flow| flow.trace.clone()))?;
+        let mut span = self.begin(SpanKind::Client, Some(&parent), || Cow::Owned(format!("{store} {statement}")));
+        span.attribute("db.type", store);
+        span.attribute("db.statement", statement);
+        if span.is_recorded() {
+            span.attribute("db.instance", instance.to_owned());
+        }
+        Some(span)
     }
 
     fn of_message(&self, role: SpanKind, kind: Kind, envelope: &Envelope) -> Span {

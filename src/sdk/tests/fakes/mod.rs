@@ -204,6 +204,8 @@ async fn rabbitmq(mut talk: Talk) -> io::Result<()> {
             (20, 10) => b"\x00\x14\x00\x0b\0\0\0\0",                 // channel open -> open-ok
             (20, 40) => b"\x00\x14\x00\x29",                         // channel close -> close-ok
             (40, 10) => b"\x00\x28\x00\x0b",                         // exchange declare -> declare-ok
+            (60, 20) => b"\x00\x3c\x00\x15\x01c",                    // consume -> consume-ok
+            (85, 10) => b"\x00\x55\x00\x0b",                         // confirm select -> select-ok
             _ => continue,
         };
         talk.say(&frame(channel, answer)).await?;

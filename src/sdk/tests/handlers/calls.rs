@@ -9,8 +9,10 @@ use std::{
 use banyan_sdk::{
     Call, Client, Command, Context, Fault, FaultCode, Flow, Query, Service,
     breaker::BreakerPolicy,
+    bus::dead_letters::DeadLetters,
+    clock::Now,
     ids,
-    protocol::{Kind, Payload, Request},
+    protocol::{Kind, Payload, Request, Timestamp},
     schemars::{self, JsonSchema},
     testing::TestService,
 };
@@ -124,6 +126,40 @@ async fn work_that_nobody_waits_for_is_not_begun() {
     assert_eq!(first.await.unwrap().unwrap(), 1);
     assert_eq!(test.call(Wait { number: 5 }).await.unwrap(), 5);
     assert_eq!(gate.log.lines(), ["began 1", "ended 1", "began 5", "ended 5"]);
+
+    // What nobody waits for is no reason to lose it: it is put aside, and begun when somebody says so.
+    let letters = DeadLetters::new(Arc::new(test.broker().connect()));
+    let dead = letters.show(queue, 10).await.unwrap();
+    let mut reasons: Vec<_> = dead.iter().map(|it| (it.reason.as_str(), it.history.len())).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, [("expired", 0), ("expired", 1), ("expired", 1)], "by the broker, and by the service");
+    gate.open.add_permits(3);
+    assert_eq!(letters.replay(queue, 10).await.unwrap(), 3);
+    let mut lines = gate.log.until(10).await.split_off(4);
+    lines.sort_unstable();
+    assert_eq!(lines, ["began 2", "began 3", "began 4", "ended 2", "ended 3", "ended 4"]);
+}
+
+/// F27: a caller whose clock is an hour off is answered like any other.
+#[tokio::test]
+async fn a_clock_that_is_wrong_loses_no_call() {
+    let service = Service::new("math", ()).query(divide).query(time_left);
+    let test = TestService::start(service).await.unwrap();
+    let (mut answered, mut asked) = (0, 0);
+    for skew in [-3_600_000, -60_000, -3_000, 0, 3_000, 60_000, 3_600_000] {
+        let at = |more: i64| Timestamp::from_millis(Now::read().wall.millis() + skew + more).to_string();
+        let late = json!({ "deadline": at(10_000) });
+        let mut body = envelope("m", "DivideQuery", json!({ "a": 8, "b": 2 }), late.clone());
+        body["timestamp"] = json!(at(0));
+        let answer = ask(&test, DIVIDE, &body).await;
+        asked += 1;
+        answered += usize::from(answer["payload"] == json!(4));
+        let body = envelope("m", "TimeLeftQuery", json!({}), late);
+        let left = ask(&test, "service.math.queries.TimeLeft", &body).await["payload"].as_u64().unwrap();
+        assert!((1..=10_000).contains(&left), "{skew} ms off: {left} ms left of 10 s");
+    }
+    println!("asked by clocks up to an hour off: {asked}, answered {answered}");
+    assert_eq!(answered, asked);
 }
 
 /// Asks for the time that is left, through another message.
@@ -245,6 +281,7 @@ async fn a_service_that_fails_is_given_a_rest() {
             timeout: Duration::from_secs(5),
             idempotency_key: None,
             repeatable: false,
+            priority: None,
         };
         let client = &client;
         async move { client.call(call, &Flow::begin(ids::random)).await.map_err(|fault| fault.code) }
@@ -279,6 +316,7 @@ async fn a_late_caller_opens_no_breaker() {
             timeout: Duration::from_secs(30),
             idempotency_key: None,
             repeatable: false,
+            priority: None,
         };
         let flow = late.clone().within(Duration::from_millis(20), Instant::now());
         assert_eq!(client.call(call, &flow).await.unwrap_err().code, FaultCode::RequestTimeout);
@@ -321,6 +359,7 @@ async fn a_correlation_id_may_be_longer_than_amqp_carries() {
         timeout: Duration::from_secs(5),
         idempotency_key: None,
         repeatable: false,
+        priority: None,
     };
     let flow = Flow { correlation_id: "ä".repeat(128), ..Flow::begin(ids::random) };
     assert_eq!(client.call(call, &flow).await.unwrap().text(), "2");

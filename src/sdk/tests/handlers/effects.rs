@@ -7,7 +7,7 @@ use banyan_sdk::{
     bus::{Bus, Message, Sending, Target},
     protocol::{Envelope, names},
     schemars::{self, JsonSchema},
-    store::{Expected, Once, Refusal, Stream, Tx, Until},
+    store::{Append, Expected, NewEvent, Once, Outbox, Refusal, Stream, Tx, Until},
     testing::TestService,
 };
 use futures_util::future::BoxFuture;
@@ -328,6 +328,65 @@ async fn what_cannot_be_published_is_not_stored() {
     register(9_000_000).await.unwrap();
     let noticed: Noticed = test.event().await;
     assert_eq!(noticed.by.len(), 9_000_000);
+}
+
+/// What another writer stored, or an older version, may be more than a message can be.
+#[tokio::test]
+async fn an_event_that_can_never_be_published_is_put_aside_and_the_rest_go_on() {
+    let test = TestService::start(bank()).await.unwrap();
+    let store = |number: u32, size: usize| {
+        let event = NewEvent::new("Swollen", json!({ "number": number, "padding": "x".repeat(size) }).into());
+        test.store().append(Append::new("bank", Stream::new("Odd", "o"), Expected::Any, vec![event]))
+    };
+    for (number, size) in [(1, 0), (2, 11_000_000), (3, 0)] {
+        store(number, size).await.unwrap();
+    }
+    let numbers = |it: &Envelope| it.payload.read::<serde_json::Value>().ok()?["number"].as_u64();
+    test.published(|it| (it.message_type == "Swollen" && numbers(it) == Some(3)).then_some(())).await;
+    let published: Vec<_> =
+        test.envelopes().iter().filter(|it| it.message_type == "Swollen").filter_map(numbers).collect();
+    assert_eq!(published, [1, 3]);
+    let refused = Outbox::new(test.store().clone(), "bank").refused().await.unwrap();
+    let [(position, reason)] = &refused[..] else { panic!("{refused:?}") };
+    assert!(position.0 == 2 && reason.contains("too large"), "{refused:?}");
+    let counted = format!("outbox_refused_events_total{{service=\"bank\"}} {}", refused.len());
+    assert!(test.metrics().text().contains(&counted), "{}", test.metrics().text());
+}
+
+/// Handlers have names of their own, so that their order means nothing to what is remembered.
+#[tokio::test]
+async fn handlers_that_change_places_do_nothing_again() {
+    let log = Arc::new(Log::default());
+    let notice = |by: &'static str| {
+        move |cx: Context<Arc<Log>>, _: Deposited| async move {
+            cx.state.note(by);
+            Ok::<_, Fault>(())
+        }
+    };
+    let service = || Service::new("ears", Arc::clone(&log));
+    let test =
+        TestService::start(service().event_as("one", notice("one")).event_as("two", notice("two"))).await.unwrap();
+    let deposited = Deposited { id: "a".to_owned(), amount: 1 };
+    send(&test, "m1", &deposited, "Deposited").await;
+    log.until(2).await;
+    let (broker, store) = (test.broker().clone(), test.store().clone());
+    assert!(test.stop().await);
+
+    let platform = banyan_sdk::Platform::new(broker.connect()).with_store(store);
+    let changed =
+        service().event_as("two", notice("two")).event_as("three", notice("three")).event_as("one", notice("one"));
+    let running = changed.start(platform).await.unwrap();
+    let listener = TestService::start_on(&broker, Service::new("listener", ())).await.unwrap();
+    for id in ["m1", "m2"] {
+        send(&listener, id, &deposited, "Deposited").await;
+    }
+    let mut heard = log.until(6).await.split_off(2);
+    heard.sort();
+    assert_eq!(heard, ["one", "three", "three", "two"]);
+    assert!(running.stop(crate::support::PATIENCE).await);
+    let twice = service().event_as("one", notice("one")).event_as("one", notice("two"));
+    let error = twice.start(banyan_sdk::Platform::in_memory()).await.err().unwrap();
+    assert!(error.to_string().contains("`Deposited one` names two handlers"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Handlers that fail: panics, retries by the broker, dead letters and their history.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use banyan_sdk::{
     Command, Context, Event, Fault, FaultCode, Service,
@@ -13,6 +13,7 @@ use banyan_sdk::{
         dead_letter::{HEADER_QUEUE, HEADER_TIME},
         names,
     },
+    retry::RetryPolicy,
     schemars::{self, JsonSchema},
     testing::TestService,
 };
@@ -80,7 +81,7 @@ impl Stage {
         let (bus, began) = (self.test.broker().connect(), Instant::now());
         while bus.inspect(queue).await.unwrap().map_or(0, |it| it.messages) != messages {
             assert!(began.elapsed() < PATIENCE, "{queue} never held {messages}");
-            sleep(Duration::from_millis(1)).await;
+            sleep(std::time::Duration::from_millis(1)).await;
         }
     }
 
@@ -112,7 +113,7 @@ async fn a_transient_failure_is_tried_three_times_and_then_a_dead_letter() {
         // The queue keeps moving meanwhile.
         stage.happened("good").await;
         stage.log.until(2 * usize::try_from(step).unwrap()).await;
-        stage.clock.advance(Duration::from_secs(u64::from(step)));
+        stage.clock.advance(RetryPolicy::default().hold(step));
     }
     assert_eq!(stage.log.until(5).await, ["transient 1", "good 1", "transient 2", "good 1", "transient 3"]);
     let letters = stage.dead(HAPPENED, 1).await;
@@ -133,7 +134,7 @@ async fn what_succeeds_later_leaves_no_trace() {
     let stage = Stage::with(|it| it.event(on_happened)).await;
     stage.happened("second").await;
     stage.held(&names::retry_queue(HAPPENED, 1), 1).await;
-    stage.clock.advance(Duration::from_secs(1));
+    stage.clock.advance(RetryPolicy::default().hold(1));
     assert_eq!(stage.log.until(2).await, ["second 1", "second 2"]);
     stage.held(HAPPENED, 0).await;
     assert!(stage.dead(HAPPENED, 0).await.is_empty());
@@ -154,7 +155,7 @@ async fn the_place_of_a_panic_is_told_to_the_dead_letters_alone() {
     stage.happened("panic").await;
     for step in 1..=2 {
         stage.held(&names::retry_queue(HAPPENED, step), 1).await;
-        stage.clock.advance(Duration::from_secs(u64::from(step)));
+        stage.clock.advance(RetryPolicy::default().hold(step));
     }
     let letters = stage.dead(HAPPENED, 1).await;
     let hashes: Vec<_> = letters[0].history.iter().map(|it| it.stack_hash.clone().unwrap()).collect();
@@ -185,7 +186,7 @@ async fn one_handler_that_fails_keeps_no_other_from_the_event() {
     stage.happened("x").await;
     for step in 1..=2 {
         stage.held(&names::retry_queue(HAPPENED, step), 1).await;
-        stage.clock.advance(Duration::from_secs(u64::from(step)));
+        stage.clock.advance(RetryPolicy::default().hold(step));
     }
     let letters = stage.dead(HAPPENED, 1).await;
     assert_eq!((letters[0].reason.as_str(), letters[0].attempts), ("exhausted", 3));
@@ -214,7 +215,7 @@ async fn a_command_that_nobody_waits_for_is_tried_again() {
     let queue = "service.worker.commands.Do";
     put(&stage.test, queue, envelope("m", "DoCommand", json!({ "what": "second" }), json!({}))).await;
     stage.held(&names::retry_queue(queue, 1), 1).await;
-    stage.clock.advance(Duration::from_secs(1));
+    stage.clock.advance(RetryPolicy::default().hold(1));
     assert_eq!(stage.log.until(2).await, ["second 1", "second 2"]);
 }
 

@@ -74,6 +74,9 @@ async fn one_request_is_one_story_from_the_call_to_the_store() {
     let command = ann.call(Order {}).await.unwrap();
     let _: Packed = test.event().await;
 
+    let asked: Vec<_> = test.calls().iter().map(|it| (it.message_type.clone(), it.correlation_id.clone())).collect();
+    assert_eq!(asked, vec![("PriceQuery".to_owned(), ann.correlation_id().to_owned()); 2], "what it asks of others");
+
     let lines = log.until(4).await;
     let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split(' ').collect()).collect();
     assert_eq!(words.iter().map(|it| it[0]).collect::<Vec<_>>(), ["order", "price", "ordered", "price"]);

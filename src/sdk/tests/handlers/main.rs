@@ -8,5 +8,7 @@ mod effects;
 mod failing;
 mod flowing;
 mod life;
+mod models;
+mod reordered;
 mod scenario;
 mod support;

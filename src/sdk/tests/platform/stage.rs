@@ -2,15 +2,16 @@
 
 use std::{
     env,
+    fs::File,
     net::TcpListener,
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use banyan_sdk::{
     bus::{
-        Bus,
+        dead_letters::DeadLetters,
         rabbit::{RabbitBus, RabbitOptions},
     },
     config::Endpoint,
@@ -20,7 +21,12 @@ use banyan_sdk::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::spawn_blocking,
+    time::sleep,
+};
 
 /// How long an instance may take to be ready, or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,15 +78,20 @@ impl Stage {
         RabbitBus::new(RabbitOptions::new(endpoint, name))
     }
 
-    /// How many messages the service gave up.
-    pub async fn dead_letters(&self) -> u32 {
-        let (bus, service) = (self.bus("test"), ServiceName::new(self.name.as_str()).unwrap());
+    /// Why the service gave messages up.
+    pub async fn dead_letters(&self) -> Vec<String> {
+        let service = ServiceName::new(self.name.as_str()).unwrap();
+        let letters = DeadLetters::new(Arc::new(self.bus("test")));
         let queues = [names::command_queue(&service, "PlaceOrder"), names::event_queue(&service, "PaymentReceived")];
-        let mut letters = 0;
+        let mut reasons = Vec::new();
         for queue in queues {
-            letters += bus.inspect(&names::dead_letter_queue(&queue)).await.unwrap().map_or(0, |it| it.messages);
+            reasons.extend(letters.show(&queue, 1000).await.unwrap().into_iter().map(|it| it.reason));
         }
-        letters
+        reasons
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     fn url(&self) -> String {
@@ -129,6 +140,15 @@ impl Instance {
     }
 
     pub fn start_with(stage: &Stage, settings: &[(&str, &str)]) -> Self {
+        Self::start_to(stage, settings, Stdio::inherit())
+    }
+
+    /// The same with its log in a file.
+    pub fn start_logged(stage: &Stage, settings: &[(&str, &str)], log: File) -> Self {
+        Self::start_to(stage, settings, log.into())
+    }
+
+    fn start_to(stage: &Stage, settings: &[(&str, &str)], log: Stdio) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new(program())
             .env_clear()
@@ -140,6 +160,7 @@ impl Instance {
             .env("LOG_LEVEL", "error")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
+            .stdout(log)
             .spawn()
             .unwrap();
         Self { process, port }
@@ -149,6 +170,27 @@ impl Instance {
     pub async fn health(&self) -> Result<(), String> {
         let port = self.port;
         spawn_blocking(move || server::check(port)).await.unwrap()
+    }
+
+    /// An answer of its HTTP server: the status and the body.
+    pub async fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        Some((head.get(9..12)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// SIGSTOP.
+    pub fn freeze(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::STOP).unwrap();
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::CONT).unwrap();
     }
 
     pub async fn ready(&self) {

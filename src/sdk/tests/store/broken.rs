@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use banyan_sdk::store::{EventStore, Expected, Filter, Options, Position, Statement, StoreError, Until};
+use banyan_sdk::{
+    projection::{ReadModel, Runner, View},
+    store::{EventStore, Expected, Filter, Options, Position, Recorded, Statement, StoreError, Until},
+};
 use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     database::{Database, append, event},
@@ -30,6 +34,17 @@ async fn standing_append(store: &EventStore, watch: &mut PgConnection) -> (JoinH
             return (task, pid);
         }
     }
+}
+
+/// Notes the position of every event.
+fn tally() -> ReadModel {
+    let all = |_: &Recorded| Some("all".to_owned());
+    ReadModel::new("tally").on_by("Counted", all, |document, event| {
+        let mut positions = document.fields.get("positions").and_then(|it| it.as_array().cloned()).unwrap_or_default();
+        positions.push(event.position.0.into());
+        document.set("positions", positions);
+        Ok(())
+    })
 }
 
 async fn is_gapless(store: &EventStore) -> usize {
@@ -68,6 +83,14 @@ async fn a_server_that_restarts_in_mid_transaction_is_found_again() {
         let store = EventStore::connect_with(database.login(), options).await.unwrap();
         store.append(append("a", Expected::NoStream, 1)).await.unwrap();
         let mut woken = store.subscribe();
+        let (runner, stop) = (Runner::new(store.clone(), tally()), CancellationToken::new());
+        let following = tokio::spawn({
+            let (runner, stop) = (runner.clone(), stop.clone());
+            async move { runner.run(stop).await }
+        });
+        while runner.position().await.unwrap() < Position(1) {
+            tokio::task::yield_now().await;
+        }
         let mut watch = database.connect().await;
         let (standing, _) = standing_append(&store, &mut watch).await;
         kill(&mut server);
@@ -86,6 +109,19 @@ async fn a_server_that_restarts_in_mid_transaction_is_found_again() {
         other.append(append("c", Expected::NoStream, 1)).await.unwrap();
         let heard = tokio::time::timeout(Duration::from_secs(10), woken.wait_for(|head| *head == Position(3)));
         heard.await.unwrap().unwrap();
+        // The projection went on where it was, and counted each event once.
+        let caught_up = async {
+            while runner.position().await.unwrap() < Position(3) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), caught_up).await.expect("the projection resumes");
+        let counted = View::new(store.clone(), "tally").find("all").await.unwrap().unwrap();
+        let counted: serde_json::Value = counted.data.read().unwrap();
+        println!("restarted in mid-transaction: appends lost 0, doubled 0; events 3, counted {counted}");
+        assert_eq!(counted["positions"], serde_json::json!([1, 2, 3]));
+        stop.cancel();
+        following.await.unwrap();
         store.close().await;
         other.close().await;
     }
@@ -160,10 +196,13 @@ async fn a_full_disk_and_a_read_only_server_are_told_apart_and_recovered_from() 
         assert!(stored < 1_000, "the disk must fill up");
     };
     assert!(matches!(full, StoreError::DiskFull(_)), "{full:?}");
+    let refusal = store.refusal();
+    assert_eq!(refusal.borrow().as_deref(), Some("cannot write: the database's disk is full"));
     // No partial batch: neither of its two events is there.
     assert_eq!(is_gapless(&store).await as u64, 2 * stored);
     sqlx::raw_sql("drop table ballast").execute(&mut inside).await.unwrap();
     store.append(large(stored)).await.expect("there is room again");
+    assert_eq!(*refusal.borrow(), None);
 
     for (setting, read_only) in [("on", true), ("off", false)] {
         let set = format!("alter system set default_transaction_read_only = {setting}");
@@ -177,6 +216,7 @@ async fn a_full_disk_and_a_read_only_server_are_told_apart_and_recovered_from() 
         let answer = store.append(append(&format!("mode {setting}"), Expected::NoStream, 1)).await;
         assert_eq!(matches!(answer, Err(StoreError::ReadOnly(_))), read_only, "{answer:?}");
         assert_eq!(answer.is_ok(), !read_only, "{answer:?}");
+        assert_eq!(refusal.borrow().is_some(), read_only);
         is_gapless(&store).await;
     }
     store.close().await;

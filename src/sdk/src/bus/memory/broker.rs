@@ -9,7 +9,8 @@ use banyan_protocol::names::{self, DEAD_LETTER_EXCHANGE};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::bus::{
-    Binding, BusError, Counts, Delivery, Form, Message, Queue, Target, Topology,
+    Binding, BusError, Counts, Delivery, Form, HeaderValue, Message, Queue, Target, Topology,
+    dead_letters::HEADER_DEATHS,
     delivery::{Settle, Verdict},
 };
 
@@ -232,6 +233,9 @@ impl Broker {
             let Some(waiting) = contents.ready.pop_front_if(|waiting| old(waiting)) else { return };
             let mut message = waiting.message;
             message.expiration = None;
+            let death = [("reason", "expired"), ("queue", name)].map(|(key, text)| (key.to_owned(), text.into()));
+            let death = HeaderValue::List(vec![HeaderValue::Table(death.into())]);
+            message.headers.insert(HEADER_DEATHS.to_owned(), death);
             let target = match &contents.queue.form {
                 Form::Query | Form::DeadLetters => continue,
                 Form::Work => {

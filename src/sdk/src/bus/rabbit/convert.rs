@@ -7,7 +7,10 @@ use lapin::{
     types::{AMQPValue, ByteArray, FieldArray, FieldTable, LongString, ShortString},
 };
 
-use crate::bus::{BusError, HeaderValue, Headers, Message};
+use crate::{
+    bus::{BusError, HeaderValue, Headers, Message},
+    dependency::trouble,
+};
 
 const PERSISTENT: u8 = 2;
 const TRANSIENT: u8 = 1;
@@ -158,7 +161,7 @@ pub(super) fn is_loss(error: &lapin::Error) -> bool {
 /// The error in words for people, without the client library's own prefix.
 pub(super) fn words(error: &lapin::Error) -> String {
     match error.kind() {
-        ErrorKind::IOError(error) | ErrorKind::RuntimeShutdownError(error) => error.to_string(),
+        ErrorKind::IOError(error) | ErrorKind::RuntimeShutdownError(error) => trouble::words(error),
         ErrorKind::ProtocolError(answer) => answer.get_message().to_string(),
         ErrorKind::MissingHeartbeatError => "the broker went silent".to_owned(),
         ErrorKind::InvalidConnectionState(_) | ErrorKind::InvalidChannelState(..) => "connection closed".to_owned(),

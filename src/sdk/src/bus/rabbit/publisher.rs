@@ -23,7 +23,7 @@ use lapin::{
     types::ShortString,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,10 @@ use crate::bus::State;
 
 /// Messages that wait for the broker's word at most; further ones wait outside.
 const WINDOW: usize = 1024;
+
+/// What those that are under way may weigh together, in KiB; what is heavier goes alone. The client library keeps all of
+/// it for as long as the network does not take it, also when the sender has long given up.
+const WEIGHT: u32 = 16 * 1024;
 
 /// When a channel is given up.
 #[derive(Clone)]
@@ -67,11 +71,13 @@ pub(super) struct Letter {
 struct Job {
     letter: Letter,
     outcome: oneshot::Sender<Outcome>,
+    weight: OwnedSemaphorePermit,
 }
 
 #[derive(Clone)]
 pub(super) struct Publisher {
     jobs: mpsc::Sender<Job>,
+    room: Arc<Semaphore>,
 }
 
 impl Publisher {
@@ -80,14 +86,17 @@ impl Publisher {
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let (jobs, incoming) = mpsc::channel(WINDOW);
         tokio::spawn(work(channel, incoming, patience));
-        Ok(Self { jobs })
+        Ok(Self { jobs, room: Arc::new(Semaphore::new(WEIGHT as usize)) })
     }
 
     /// Hands a message in; the receiver tells what became of it, also when it is closed: then the connection is gone.
     pub(super) async fn publish(&self, letter: Letter) -> oneshot::Receiver<Outcome> {
         let (outcome, told) = oneshot::channel();
-        // A job that cannot be handed in closes the receiver.
-        let _ = self.jobs.send(Job { letter, outcome }).await;
+        let weight = u32::try_from(letter.body.len() / 1024 + 1).unwrap_or(WEIGHT).min(WEIGHT);
+        if let Ok(weight) = Arc::clone(&self.room).acquire_many_owned(weight).await {
+            // A job that cannot be handed in closes the receiver.
+            let _ = self.jobs.send(Job { letter, outcome, weight }).await;
+        }
         told
     }
 }
@@ -176,7 +185,7 @@ async fn work(channel: Channel, mut incoming: mpsc::Receiver<Job>, patience: Pat
 }
 
 fn publish(channel: Channel, job: Job) -> Pin<Box<dyn Future<Output = Answered> + Send>> {
-    let Job { letter, outcome } = job;
+    let Job { letter, outcome, weight } = job;
     let mark = Mark::of(&letter);
     Box::pin(async move {
         let options = BasicPublishOptions { mandatory: letter.mandatory, immediate: false };
@@ -185,6 +194,7 @@ fn publish(channel: Channel, job: Job) -> Pin<Box<dyn Future<Output = Answered> 
             Ok(confirm) => confirm.await,
             Err(error) => Err(error),
         };
+        drop(weight);
         Answered { mark, outcome, answer }
     })
 }

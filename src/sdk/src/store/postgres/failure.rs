@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sqlx::postgres::PgDatabaseError;
+use tokio::sync::watch;
 
 use crate::store::{StoreError, Stream};
 
@@ -40,6 +41,33 @@ pub(super) fn kind(error: &sqlx::Error) -> Kind {
         },
         sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Kind::Data,
         _ => Kind::Other,
+    }
+}
+
+/// Why the database took nothing the last time, if it did not.
+#[derive(Clone, Default)]
+pub(super) struct Refusal(watch::Sender<Option<String>>);
+
+impl Refusal {
+    pub(super) fn watch(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
+    }
+
+    /// Takes note of what became of something that was written. Errors that say nothing about others change nothing.
+    pub(super) fn note(&self, result: Result<(), &StoreError>) {
+        let reason = match result {
+            Ok(()) => None,
+            Err(error @ (StoreError::ReadOnly(_) | StoreError::DiskFull(_))) => Some(error.to_string()),
+            Err(StoreError::Database(source)) if kind(source) == Kind::Nothing => {
+                Some(format!("cannot write: {source}"))
+            }
+            Err(_) => return,
+        };
+        self.0.send_if_modified(|known| {
+            let changed = *known != reason;
+            *known = reason;
+            changed
+        });
     }
 }
 

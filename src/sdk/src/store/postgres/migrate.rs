@@ -14,7 +14,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("projections", include_str!("migrations/3_projections.sql")),
     ("handled", include_str!("migrations/4_handled.sql")),
     ("outbox", include_str!("migrations/5_outbox.sql")),
-    ("append_event", include_str!("migrations/6_append_event.sql")),
+    ("refused", include_str!("migrations/6_refused.sql")),
+    ("append_event", include_str!("migrations/7_append_event.sql")),
 ];
 
 /// The version of the tables that this program makes and knows.

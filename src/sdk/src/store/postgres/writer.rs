@@ -38,6 +38,8 @@ pub(super) struct Writer {
     pub(super) session: Option<Session>,
     /// The newest position known in this process.
     pub(super) head: watch::Sender<Position>,
+    /// Why the database took nothing the last time.
+    pub(super) refusal: failure::Refusal,
     /// What other processes are to be told.
     pub(super) news: News,
 }
@@ -94,7 +96,9 @@ impl Writer {
                 if failure::kind(&error) != Kind::Lost {
                     self.session = Some(session);
                 }
-                return answer_all(batch, Arc::new(error), failure::shared);
+                let error = Arc::new(error);
+                self.refusal.note(Err(&failure::shared(&error)));
+                return answer_all(batch, error, failure::shared);
             }
             Ok(Err(commit::Failed::Unknown(error))) => error,
             Err(_) => sqlx::Error::Io(io::Error::from(io::ErrorKind::TimedOut)),
@@ -142,6 +146,9 @@ impl Writer {
 
     fn answer(&mut self, batch: Vec<Request>, outcome: Outcome, told: bool) {
         let newest = outcome.results.iter().flatten().map(|appended| appended.last_position).max();
+        if let Some(one) = outcome.results.iter().find(|it| it.is_ok()).or(outcome.results.first()) {
+            self.refusal.note(one.as_ref().map(|_| ()));
+        }
         for (request, result) in batch.into_iter().zip(outcome.results) {
             // Whoever has gone does not want to know.
             let _ = request.reply.send(result);

@@ -135,6 +135,44 @@ async fn deadlines_hold_on_any_network() {
     }
 }
 
+/// Memory of this process, in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+/// F4: what cannot be sent is not kept either, once its deadline has passed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_is_too_slow_costs_no_memory() {
+    const SENDERS: usize = 64;
+    const SIZE: usize = 64 << 10;
+    let (proxy, beside) = (proxy().await, bus(&setting("BANYAN_TEST_AMQP_URL")));
+    let target = declare(&*beside, Queue::work(unique("trickle"))).await;
+    let bus = quick(&proxy);
+    wait_for(&*bus, |state| *state == State::Connected).await;
+    proxy.set(Fault::Trickle);
+    let (before, end) = (resident(), seconds(6));
+    let senders = (0..SENDERS).map(|sender| {
+        let (bus, target) = (bus.clone(), target.clone());
+        tokio::spawn(async move {
+            let mut given_up = 0;
+            while Instant::now() < end {
+                let message = Message::durable(format!("{sender}.{given_up}"), vec![b'x'; SIZE]);
+                let deadline = Instant::now() + Duration::from_millis(100);
+                given_up += usize::from(bus.send(&target, message, Sending::confirmed(deadline)).await.is_err());
+            }
+            given_up
+        })
+    });
+    let given_up: usize = futures_util::future::join_all(senders).await.into_iter().map(Result::unwrap).sum();
+    let (grown, sent) = (resident().saturating_sub(before), given_up * SIZE);
+    println!("a trickle: {given_up} messages given up, {} MiB of them; memory grew by {} MiB", sent >> 20, grown >> 20);
+    assert!(sent > 100 << 20, "{sent} bytes are too few to tell");
+    // What is under way at once, several times over, and what other tests of this process do; without a bound it would be
+    // all that was sent.
+    assert!(grown < 120 << 20, "{} MiB", grown >> 20);
+}
+
 /// A broker that accepts and says nothing must not cost a thread for each attempt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attempts_that_are_given_up_leave_nothing_behind() {

@@ -11,7 +11,8 @@ use tokio::process::Command;
 use super::setting;
 
 pub struct Broker {
-    folder: PathBuf,
+    /// What it knows, under `data`.
+    pub folder: PathBuf,
     pub port: u16,
 }
 
@@ -47,6 +48,15 @@ impl Broker {
             "{{rabbit_amqqueue:info_all(<<\"/\">>, {asked}), rabbit_amqqueue:consumers_all(<<\"/\">>)}}"
         ))
         .await
+    }
+
+    /// How many messages are in the queues whose names have this in them, handed out or not.
+    pub async fn messages(&self, name: &str) -> usize {
+        let every = "rabbit_amqqueue:info_all(<<\"/\">>, [name, messages])";
+        let one = "[{name, {resource, _, _, N}}, {messages, M}]";
+        let filter = format!("is_integer(M), binary:match(N, <<\"{name}\">>) =/= nomatch");
+        let sum = self.evaluate(&format!("lists:sum([M || {one} <- {every}, {filter}])")).await;
+        sum.trim().parse().unwrap_or_else(|_| panic!("{sum}"))
     }
 
     /// Starts it again with its data; returns as soon as it answers.
