@@ -260,9 +260,9 @@ impl Context {
     /// The folder that a project of these options would have; for when its files cannot be read.
     pub fn project_folder(&self) -> PathBuf {
         let file = self.global.file.first().map(|f| self.folder.join(f));
-        let manifest = || self.folder.ancestors().map(|d| d.join("banyan.yaml")).find(|p| p.is_file());
+        let manifest = || self.folder.ancestors().map(|d| d.join(crate::project::MANIFEST)).find(|p| p.is_file());
         let folder = file.or_else(manifest).and_then(|f| f.parent().map(Path::to_path_buf));
-        folder.map_or_else(|| self.folder.clone(), |f| crate::project::clean(&f))
+        folder.map_or_else(|| self.folder.clone(), |f| compose::clean_path(&f))
     }
 
     /// The folder in which the command was typed.

@@ -26,6 +26,7 @@ mod interpolate;
 mod load;
 mod merge;
 mod node;
+mod paths;
 mod quantity;
 mod report;
 mod resolve;
@@ -36,6 +37,7 @@ mod yaml;
 
 pub use load::{Read, Sources, load};
 pub use observed::Observed;
+pub use paths::clean_path;
 pub use plan::Plan;
 pub use problem::Problem;
 pub use project::Project;
