@@ -35,7 +35,7 @@ mod suggest;
 mod template;
 mod yaml;
 
-pub use load::{Read, Sources, load};
+pub use load::{Read, Sources, is_project_name, load};
 pub use observed::Observed;
 pub use paths::clean_path;
 pub use plan::Plan;

@@ -86,6 +86,7 @@ pub(crate) fn project(
         working_dir: sources.working_dir.clone(),
         files: sources.files.clone(),
         env_files: sources.env_files.clone(),
+        instance: sources.instance.clone(),
         disabled,
         networks: networks.into_iter().filter(|(key, _)| used(key)).collect(),
         volumes,

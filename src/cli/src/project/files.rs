@@ -47,3 +47,8 @@ pub fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Config, 3, format!("cannot write {}: {error}", path.display()))
         .hint("make the folder writable, or name another one: BANYAN_DATA_DIR=/some/folder")
 }
+
+/// The failure of a file that is there and cannot be read.
+pub fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Config, 3, format!("cannot read {}: {error}", path.display()))
+}

@@ -28,16 +28,6 @@ pub fn settings(instance: &str, ports: &BTreeMap<String, String>) -> String {
     text
 }
 
-/// What such a file sets.
-pub fn settings_of(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .filter_map(|line| line.split_once('='))
-        .filter(|(name, _)| *name != "COMPOSE_PROJECT_NAME")
-        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-        .collect()
-}
-
 /// Refuses what cannot be part of a name in Docker.
 pub fn check_name(name: &str) -> Result<(), Failure> {
     let fits = !name.is_empty()
@@ -66,10 +56,10 @@ pub fn first_port(block: u16) -> u16 {
     FIRST_PORT + block * BLOCK
 }
 
-/// The block that a name falls on.
-pub fn hash_block(instance: &str) -> u16 {
+/// The block that the name of a copy falls on.
+pub fn hash_block(name: &str) -> u16 {
     // FNV-1a: the same on every machine and in every version
-    let hash = instance.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
     u16::try_from(hash % u32::from(BLOCKS)).unwrap_or(0)
 }
 
@@ -80,11 +70,19 @@ pub fn free_block(instance: &str, stacks: &Path) -> u16 {
         .flatten()
         .flatten()
         .filter_map(|entry| std::fs::read_to_string(entry.path().join(".env")).ok())
-        .filter_map(|text| text.lines().filter_map(|l| l.split_once("_PORT=")?.1.parse::<u16>().ok()).min())
-        .map(|port| port.saturating_sub(FIRST_PORT) / BLOCK)
+        .flat_map(|text| blocks_in(&text))
         .collect();
     let start = hash_block(instance);
     (0..BLOCKS).map(|i| (start + i) % BLOCKS).find(|b| !taken.contains(b)).unwrap_or(start)
+}
+
+/// The blocks of the ports that an instance's `.env` sets; those that the user chose elsewhere are in none.
+fn blocks_in(text: &str) -> Vec<u16> {
+    let ports = text.lines().filter_map(|l| l.split_once("_PORT=")?.1.trim_matches(['"', '\'', ' ']).parse().ok());
+    ports
+        .filter(|port| (FIRST_PORT..first_port(BLOCKS)).contains(port))
+        .map(|port| (port - FIRST_PORT) / BLOCK)
+        .collect()
 }
 
 /// Every fixed name or port of the user's files would collide with the first copy.
@@ -133,4 +131,25 @@ pub fn isolated(first: &Project, second: &Project) -> Result<(), Failure> {
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::problems(&problems)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_an_edited_file_still_uses_is_taken() {
+        let text = "# mine\nGATEWAY_PORT=\"20041\"\nPOSTGRES_PORT=5432\nREDIS_PORT=20042\nNOT_A_PORT=x\n";
+        assert_eq!(blocks_in(text), [1, 1]);
+    }
+
+    #[test]
+    fn the_next_block_is_given_when_another_instance_has_the_first() {
+        let stacks = tempfile::tempdir().unwrap();
+        let mine = free_block("b", stacks.path());
+        assert_eq!(mine, hash_block("b"));
+        std::fs::create_dir(stacks.path().join("c")).unwrap();
+        std::fs::write(stacks.path().join("c/.env"), format!("REDIS_PORT={}\n", first_port(mine) + 3)).unwrap();
+        assert_eq!(free_block("b", stacks.path()), (mine + 1) % BLOCKS);
+    }
 }
