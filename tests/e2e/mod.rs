@@ -5,12 +5,16 @@
 
 mod clients;
 mod guards;
+mod identity;
 mod images;
 mod instances;
 mod interop;
 mod project;
+mod registry;
+mod reset;
 mod seed;
 mod stack;
+mod terminal;
 mod watching;
 
 use std::collections::BTreeMap;
