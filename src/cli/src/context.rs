@@ -106,10 +106,13 @@ impl Context {
 
     /// Connects to the engine.
     pub async fn engine(&self) -> Result<Engine, Failure> {
-        let engine = self
-            .try_engine()
-            .await
-            .map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))?;
+        self.try_engine().await.map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))
+    }
+
+    /// Connects to the engine, or tells what was tried.
+    pub async fn try_engine(&self) -> Result<Engine, Unreachable> {
+        let env = |name: &str| self.env.get(name).cloned();
+        let engine = connect::connect(&self.request(&env)).await?;
         if self.global.verbose {
             self.note(&format!(
                 "engine: {} {} at {} ({})",
@@ -120,12 +123,6 @@ impl Context {
             ));
         }
         Ok(engine)
-    }
-
-    /// Connects to the engine, or tells what was tried.
-    pub async fn try_engine(&self) -> Result<Engine, Unreachable> {
-        let env = |name: &str| self.env.get(name).cloned();
-        connect::connect(&self.request(&env)).await
     }
 
     /// What decides which engine is taken.
