@@ -79,7 +79,7 @@ fn data_that_no_container_mounts_any_more_goes_when_its_service_is_named() {
     assert!(named(&docker, "db").contains("DELETE volume shop_data"), "{}", named(&docker, "db"));
     assert!(!named(&docker, "db").contains("shop_hot"));
     // somebody else of the project still works on it
-    of(&mut docker, "cdn").volumes.push(VolumeMount { name: "shop_data".into(), target: "/d".into() });
+    of(&mut docker, "cache").volumes.push(VolumeMount { name: "shop_data".into(), target: "/d".into() });
     assert!(!named(&docker, "db").contains("DELETE"));
 }
 

@@ -111,9 +111,6 @@ fn a_port_of_another_container_of_the_project_is_a_clash_unless_it_is_given_up()
     // a service that got another name: its old container is nobody's
     let renamed = "services: {new: {image: db, ports: ['1:1']}, web: {image: web, ports: ['2:2']}}";
     assert_eq!(told(renamed, &["new", "web"]), ["new 1: old"]);
-    // two that want the same one
-    let both = "services: {old: {image: db, ports: ['2:1']}, web: {image: web, ports: ['2:2']}}";
-    assert_eq!(told(both, &["old", "web"]), ["old 2: web"]);
     // one that moves away in the same run, and one that does not, because it was not asked for
     let moved = "services: {old: {image: db, ports: ['2:1']}, web: {image: web, ports: ['3:2']}}";
     assert_eq!(told(moved, &["old", "web"]), [""; 0]);
