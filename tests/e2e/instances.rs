@@ -77,3 +77,21 @@ fn copies_of_own_files_get_ports_of_their_own() {
         small.ok(&["--instance", name, "down"]);
     }
 }
+
+#[test]
+fn the_files_that_init_writes_come_up() {
+    let stage = Stage::core("init-up");
+    let init = crate::support::run(stage.bare(&["init"]));
+    assert_eq!(init.code, 0, "{}", init.stderr);
+    let settings = stage.folder().join(".env");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replace("#REDIS_PASSWORD=redis123", "REDIS_PASSWORD=of-mine")).unwrap();
+    let up = stage.ok(&["up", "redis", "--output", "json"]);
+    assert!(up.stderr.contains("banyan.yaml (nearest banyan.yaml)"), "{}", up.stderr);
+    let json = up.json();
+    assert_eq!(json["project"], stage.project());
+    let port = json["services"][0]["addresses"][0]["url"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    assert_eq!(clients::redis(&format!("redis://:of-mine@127.0.0.1:{port}")).unwrap(), "PONG");
+    stage.ok(&["down", "-v"]);
+    assert_eq!(stage.leftovers(&stage.project()), [""; 0]);
+}

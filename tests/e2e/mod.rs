@@ -11,6 +11,7 @@ mod instances;
 mod interop;
 mod project;
 mod registry;
+mod remote;
 mod reset;
 mod seed;
 mod stack;
