@@ -1,8 +1,9 @@
 //! What `up` refuses, and how it tells what went wrong.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
-use super::Small;
+use super::{Small, changed};
 use crate::support::free_port;
 
 #[test]
@@ -165,6 +166,9 @@ fn tiers(name: &str) -> Small {
 fn optional_services_may_be_missing() {
     let small = tiers("tiers");
     let run = small.ok(&["up"]);
+    let (required, optional) = run.stdout.split_once("\nOptional\n").unwrap();
+    assert!(required.contains("main ") && !required.contains("seen"), "{}", run.stdout);
+    assert!(optional.lines().any(|l| l.starts_with("seen ") && l.contains("started")), "{}", run.stdout);
     assert!(run.stdout.contains("Optional services that are not there:"), "{}", run.stdout);
     assert!(run.stdout.contains("gone: ") && run.stdout.contains("up --pull"), "{}", run.stdout);
     assert_eq!(small.containers().into_keys().collect::<Vec<_>>(), ["main", "seen"]);
@@ -195,4 +199,86 @@ fn optional_services_may_be_missing() {
     // one that is dead makes nothing unhealthy
     small.stage.docker(&["stop", "-t", "5", &small.container("seen")]);
     small.ok(&["health"]);
+}
+
+/// A required cache, and an optional service that does what `how` says.
+fn watched(name: &str, how: &str) -> Small {
+    let small = Small::new(name).cache("main", "");
+    small.rest(&format!(
+        "  seen:\n    image: banyan-local/redis\n    x-banyan: {{ recipe: redis, tier: observability }}\n    {how}\n"
+    ))
+}
+
+#[test]
+fn nobody_waits_for_an_optional_service_but_strict_does() {
+    let how =
+        "command: [sleep, infinity]\n    init: true\n    healthcheck: { test: [CMD, \"false\"], start_period: 600s }";
+    let small = watched("unready", how);
+    // with the usual limit of three minutes, which is not waited for
+    let began = Instant::now();
+    let run = small.ok(&["up", "--output", "json"]);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    let state = |run: &crate::support::Run| {
+        let json = run.json();
+        let services = json["services"].as_array().unwrap();
+        services
+            .iter()
+            .map(|s| format!("{} {}", s["name"].as_str().unwrap(), s["state"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(state(&run), ["main ready", "seen started"]);
+    assert_eq!(state(&small.ok(&["up", "--output", "json"])), ["main ready", "seen running"]);
+    let strict = small.ends(&["up", "--strict", "--wait-timeout", "1s"], 9);
+    assert!(strict.stderr.contains("`seen`"), "{}", strict.stderr);
+}
+
+#[test]
+fn an_optional_service_that_cannot_start_is_told_and_fails_only_when_strict() {
+    let small = watched("unstartable", "entrypoint: [no-such-command]");
+    let run = small.ok(&["up"]);
+    let (required, optional) = run.stdout.split_once("\nOptional\n").unwrap();
+    assert!(required.contains("main "), "{}", run.stdout);
+    assert!(optional.lines().any(|l| l.starts_with("seen ") && l.contains("failed")), "{}", run.stdout);
+    assert!(run.stderr.contains("no-such-command"), "{}", run.stderr);
+    let json = small.ok(&["up", "--output", "json", "--progress", "json"]).json();
+    let seen = &json["services"][1];
+    assert_eq!((&seen["name"], &seen["state"], &seen["ready"]), (&"seen".into(), &"failed".into(), &false.into()));
+    assert!(seen["error"].as_str().unwrap().contains("no-such-command"), "{seen}");
+    let strict = small.ends(&["up", "--strict"], 7);
+    assert!(
+        strict.stderr.contains("`seen` in ") && strict.stderr.contains("up seen"),
+        "what to do next: {}",
+        strict.stderr
+    );
+}
+
+#[test]
+fn a_renamed_service_finds_its_port_held_by_its_old_container() {
+    let small = Small::new("renamed").cache("old", "").rest("");
+    small.ok(&["up"]);
+    let before = small.containers();
+    let path = small.stage.folder().join("compose.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("  old:", "  new:")).unwrap();
+    let run = small.ends(&["up"], 5);
+    assert!(run.stderr.contains("E0501") && run.stderr.contains(&small.container("old")), "{}", run.stderr);
+    assert_eq!(changed(&before, &small.containers()), [""; 0]);
+    // the hint is the way out
+    let command = run.stderr.lines().find_map(|l| l.split_once("take down what holds them: ")).unwrap().1;
+    let down = small.stage.sh(command);
+    assert_eq!(down.code, 0, "{command}\n{}", down.stderr);
+    small.ok(&["up"]);
+    assert_eq!(small.containers().into_keys().collect::<Vec<_>>(), ["new"]);
+}
+
+#[test]
+fn set_up_that_cannot_install_what_recipes_need_is_no_obstacle_where_an_engine_answers() {
+    let mut small = Small::new("setup").cache("cache", "").rest("");
+    let path = small.stage.env()["PATH"].clone();
+    // no mmdebstrap, and neither sudo nor a package manager to get it with
+    small.stage.set("PATH", "/nowhere");
+    let run = small.banyan(&["up", "--setup"]);
+    small.stage.set("PATH", &path);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("note: image recipes cannot be built here: "), "{}", run.stderr);
 }

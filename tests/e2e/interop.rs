@@ -3,6 +3,7 @@
 use super::images::recipe;
 use super::{Small, changed};
 use crate::support::{Run, Stage};
+use ::compose as compose_crate;
 
 /// Runs `docker compose ARGS`, which must end with 0.
 #[track_caller]
@@ -94,4 +95,25 @@ fn they_can_take_turns() {
     let after = small.containers();
     small.ok(&["up"]);
     assert_eq!(changed(&after, &small.containers()), [""; 0]);
+}
+
+#[test]
+fn compose_gives_the_built_in_stack_the_same_hashes() {
+    let stage = Stage::core("stack-hashes");
+    let text = include_str!("../../compose/docker-compose.yml");
+    let path = stage.write("docker-compose.yml", text);
+    let sources = compose_crate::Sources {
+        files: vec![path.clone()],
+        working_dir: stage.folder().to_owned(),
+        process_env: stage.env().clone(),
+        profiles: ["*".to_owned()].into(),
+        ..Default::default()
+    };
+    let project = compose_crate::load(&sources, &|path| std::fs::read_to_string(path)).unwrap();
+    let theirs = compose(&stage, "-f docker-compose.yml --profile '*' config --hash '*'").stdout;
+    let theirs: std::collections::BTreeMap<&str, &str> = theirs.lines().filter_map(|l| l.split_once(' ')).collect();
+    assert_eq!(theirs.len(), 10);
+    for service in project.services.values() {
+        assert_eq!(theirs[service.name.as_str()], service.config_hash, "{}", service.name);
+    }
 }

@@ -5,12 +5,17 @@
 
 mod clients;
 mod guards;
+mod identity;
 mod images;
 mod instances;
 mod interop;
 mod project;
+mod registry;
+mod remote;
+mod reset;
 mod seed;
 mod stack;
+mod terminal;
 mod watching;
 
 use std::collections::BTreeMap;

@@ -61,10 +61,7 @@ impl Seed {
 #[test]
 fn every_command_of_the_overview() {
     let _one = heavy();
-    if std::env::var_os("BANYAN_TEST_OWN_ENGINE").is_none() {
-        eprintln!("skipped: not on the engine that tests/run starts");
-        return;
-    }
+    assert!(std::env::var_os("BANYAN_TEST_OWN_ENGINE").is_some(), "only on the engine that tests/run starts");
     let taken: Vec<_> = PORTS.iter().filter(|p| TcpListener::bind(("127.0.0.1", **p)).is_err()).collect();
     assert!(taken.is_empty(), "the platform's own ports are in use: {taken:?}; `banyan down` frees them, if it is one");
 

@@ -135,3 +135,61 @@ fn health_is_watched() {
     assert_eq!(small.stage.sh(&format!("kill -INT {}", child.id())).code, 0);
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
+
+#[test]
+fn a_log_that_cannot_be_read_is_said_and_a_long_line_stays_whole() {
+    let long = "for i in $$(seq 400); do printf 'äöü%.0s' 1 2 3 4 5 6 7 8 9 10; done; echo";
+    let small = Small::new("odd-logs")
+        .service("long", &format!("command: [sh, -c, \"{long}; exec sleep infinity\"]\ninit: true\n"))
+        .rest("");
+    small.ok(&["up"]);
+    eventually(Duration::from_secs(20), "the line is there", || !small.ok(&["logs"]).stdout.is_empty());
+    assert_eq!(small.ok(&["logs"]).stdout.trim_end(), format!("long | {}", "äöü".repeat(4000)));
+
+    let image = super::images::recipe(&small.stage, "redis");
+    let project = format!("com.docker.compose.project={}", small.project());
+    let mute = small.container("mute");
+    let service = "com.docker.compose.service=mute";
+    small.stage.docker(&[
+        "run",
+        "-d",
+        "--log-driver",
+        "none",
+        "--name",
+        &mute,
+        "--label",
+        &project,
+        "--label",
+        service,
+        &image,
+    ]);
+    let run = small.banyan(&["logs"]);
+    assert_ne!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains(&mute), "{}", run.stderr);
+    assert!(run.stdout.contains("äöü"), "the others are shown all the same");
+}
+
+#[test]
+fn logs_and_health_of_a_moment() {
+    let small = Small::new("moment").cache("cache", "").rest("");
+    let up = small.ok(&["up", "--timings"]);
+    for part in ["TOOK", "wait until cache is ready", "total "] {
+        assert!(up.stderr.contains(part), "{part}: {}", up.stderr);
+    }
+    assert_eq!(small.ok(&["--quiet", "up"]).stderr, "");
+    assert!(!small.ok(&["logs", "--since", "1h"]).stdout.is_empty());
+    let recent = || small.ok(&["logs", "--since", "1s"]).stdout;
+    eventually(Duration::from_secs(20), "what was written is older than a second", || recent().is_empty());
+    let mut command =
+        small.stage.bare(&["--file", "compose.yaml", "--output", "json", "health", "--watch", "--interval", "100ms"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(
+        (&line["service"], &line["healthy"], &line["schema_version"]),
+        (&"cache".into(), &true.into(), &1.into())
+    );
+    assert!(line["at_ms"].as_u64().is_some_and(|at| at > 1_700_000_000_000), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -42,13 +42,28 @@ fn health_tells_this_moment_and_nobody_restarts_the_dependents() {
 
 #[test]
 fn an_old_unhealthy_of_a_restarted_container_does_not_count() {
-    let scene = Scene::new("stale", &FLAP.replace("interval: 1s", "interval: 2s"));
-    scene.ok(&["up"]);
-    scene.exec("flap", "rm /tmp/well");
-    engine_says(&scene, "unhealthy");
-    scene.stage.docker(&["restart", &scene.container("flap")]);
-    scene.ok(&["up"]);
-    scene.ok(&["health"]);
+    // in each of its lives it is well only once it is told so
+    let late = "command: [sh, -c, 'until [ -e /tmp/go ]; do sleep 0.05; done; rm /tmp/go; touch /tmp/well; exec docker-entrypoint.sh redis-server']
+    init: true";
+    let scene = Scene::new(
+        "stale",
+        &FLAP.replace("command: [sh, -c, 'touch /tmp/well; exec docker-entrypoint.sh redis-server']", late),
+    );
+    for life in 0..2 {
+        if life > 0 {
+            scene.exec("flap", "rm /tmp/well");
+            engine_says(&scene, "unhealthy");
+            scene.stage.docker(&["restart", "-t", "5", &scene.container("flap")]);
+        }
+        let mut up = scene.start(&["up"]);
+        up.until(&["flap", "waiting"]);
+        engine_says(&scene, "unhealthy");
+        assert!(up.is_running(), "the engine's word alone is no end of the wait");
+        scene.exec("flap", "touch /tmp/go");
+        let run = up.end(Duration::from_secs(60));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        scene.ok(&["health"]);
+    }
 }
 
 #[test]

@@ -115,14 +115,14 @@ impl Scene {
 }
 
 /// A banyan that runs, with its progress line by line.
-struct Running {
+pub struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
     seen: String,
 }
 
 impl Running {
-    fn new(mut child: Child) -> Self {
+    pub fn new(mut child: Child) -> Self {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stderr, seen: String::new() }
     }
@@ -141,7 +141,7 @@ impl Running {
 
     /// Reads until a line holds all of `words`.
     #[track_caller]
-    fn until(&mut self, words: &[&str]) {
+    pub fn until(&mut self, words: &[&str]) {
         while let Some(line) = self.line() {
             if words.iter().all(|w| line.contains(w)) {
                 return;
@@ -150,15 +150,20 @@ impl Running {
         panic!("it ended before it said {words:?}:\n{}", self.seen);
     }
 
+    /// True while it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Sends a signal: `INT`, `TERM`, `KILL`.
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let sent = std::process::Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits for the end, which must come within `limit`.
     #[track_caller]
-    fn end(&mut self, limit: Duration) -> Run {
+    pub fn end(&mut self, limit: Duration) -> Run {
         let mut status: Option<ExitStatus> = None;
         eventually(limit, "banyan ends", || {
             status = self.child.try_wait().unwrap();

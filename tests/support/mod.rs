@@ -1,9 +1,11 @@
 //! A stage for one test: its own folder, data folder, environment and project; all gone when it is dropped.
 
+pub mod registry;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,7 +36,10 @@ impl Stage {
     /// A corner for a test that needs no engine.
     pub fn plain(name: &str) -> Self {
         let folder = tempfile::Builder::new().prefix(&format!("banyan-{name}-")).tempdir().unwrap();
-        let instance = format!("t{}-{name}", std::process::id());
+        // no name of another stage begins with this one, whatever the tests call theirs
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let instance = format!("t{}-{number}-{name}", std::process::id());
         let path = std::env::var("PATH").unwrap_or_default();
         let data = folder.path().join("data").display().to_string();
         let home = folder.path().join("home");

@@ -62,7 +62,8 @@ fn the_summary_lists_the_commands() {
 #[test]
 fn every_command_has_a_help_page() {
     let stage = stage("pages");
-    for command in ["up", "down", "reset", "status", "health", "logs", "images", "init", "completions", "serve"] {
+    for command in ["up", "down", "reset", "status", "health", "logs", "images", "dlq", "init", "completions", "serve"]
+    {
         let run = crate::support::run(stage.bare(&[command, "--help"]));
         assert_eq!(run.code, 0, "{command}");
         assert!(run.stdout.contains(&format!("Usage: banyan {command}")), "{command}: {}", run.stdout);
@@ -132,6 +133,15 @@ fn options_that_need_another() {
       --dry-run
 
     Usage: banyan up --dry-run --exit-code [SERVICES]...
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(transcript(&stage, &["up", "--setup", "--dry-run"]), @"
+    exit code 2
+    ── stderr
+    error: the argument '--setup' cannot be used with '--dry-run'
+
+    Usage: banyan up --setup [SERVICES]...
 
     For more information, try '--help'.
     ");

@@ -77,6 +77,13 @@ fn a_folder_that_cannot_be_written() {
 }
 
 #[test]
+fn a_place_where_nobody_may_write() {
+    let text = transcript(&stage("nobody"), &["init", "/sys/banyan"]);
+    assert!(text.starts_with("exit code 3\n"), "{text}");
+    assert!(text.contains("error[E0303]: cannot write /sys/banyan/banyan.yaml: "), "{text}");
+}
+
+#[test]
 fn as_json() {
     let stage = stage("init-json");
     let run = crate::support::run(stage.bare(&["init", "--output", "json"]));

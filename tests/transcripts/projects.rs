@@ -103,6 +103,45 @@ fn names_and_ports_that_an_instance_would_share() {
 }
 
 #[test]
+fn only_what_becomes_part_of_an_address_is_limited() {
+    let mut stage = stage("alphabet");
+    stage.set("JWT_SECRET", "c2VjcmV0/key+==").set("GRAFANA_PASSWORD", "p@ss:w/rd#");
+    let text = transcript(&stage, &["up"]);
+    assert!(text.starts_with("exit code 4\n"), "the next thing that is missing is the engine: {text}");
+    for name in ["DATABASE_PASSWORD", "RABBITMQ_PASSWORD", "REDIS_PASSWORD"] {
+        stage.set(name, "a/b");
+        let text = transcript(&stage, &["up"]);
+        assert!(text.starts_with("exit code 3\n") && text.contains(&format!("{name} contains `/`")), "{text}");
+        stage.set(name, "a-b");
+    }
+}
+
+#[test]
+fn the_settings_of_an_instance_are_read_as_compose_reads_them_and_never_replaced() {
+    let stage = stage("settings");
+    let path = stage.write("data/stacks/b/.env", "");
+    let up = || transcript(&stage, &["--instance", "b", "up"]);
+    for (written, complaint) in [
+        ("export GATEWAY_PORT='x1' # mine\n", "`x1` is not a port number"),
+        ("GATEWAY_PORT=\"x2\"\n", "`x2` is not a port number"),
+        ("GATEWAY_PORT='x3\n", "a quoted value has no end"),
+    ] {
+        std::fs::write(&path, written).unwrap();
+        let text = up();
+        assert!(text.starts_with("exit code 3\n") && text.contains(complaint), "{written}: {text}");
+    }
+    // also beside other files with variables
+    std::fs::write(&path, "GATEWAY_PORT='x4'\n").unwrap();
+    stage.write("more", "LOG_LEVEL=debug\n");
+    let text = transcript(&stage, &["--instance", "b", "--env-file", "more", "up"]);
+    assert!(text.contains("`x4`"), "{text}");
+    let latin1 = b"# gr\xfc\xdfe\nGATEWAY_PORT=21000\n";
+    std::fs::write(&path, latin1).unwrap();
+    assert!(up().contains("stacks/b/.env: env file is not UTF-8 text"), "{}", up());
+    assert_eq!(std::fs::read(&path).unwrap(), latin1);
+}
+
+#[test]
 fn development_credentials_are_refused_where_others_could_use_them() {
     let mut production = stage("production");
     insta::assert_snapshot!(transcript(production.set("NODE_ENV", "production"), &["up"]), @"
@@ -114,7 +153,7 @@ fn development_credentials_are_refused_where_others_could_use_them() {
       still the default: REDIS_PASSWORD
       still the default: GRAFANA_PASSWORD
       still the default: JWT_SECRET
-      hint: set them in the shell or in .env: DATABASE_PASSWORD=… RABBITMQ_PASSWORD=… REDIS_PASSWORD=… GRAFANA_PASSWORD=… JWT_SECRET=…
+      hint: set them in the shell, or in [folder]/data/stacks/default/.env: DATABASE_PASSWORD=… RABBITMQ_PASSWORD=… REDIS_PASSWORD=… GRAFANA_PASSWORD=… JWT_SECRET=…
     ");
     let mut public = stage("public");
     insta::assert_snapshot!(transcript(public.set("BIND_ADDRESS", "0.0.0.0"), &["up"]), @"
@@ -126,7 +165,7 @@ fn development_credentials_are_refused_where_others_could_use_them() {
       still the default: REDIS_PASSWORD
       still the default: GRAFANA_PASSWORD
       still the default: JWT_SECRET
-      hint: set them in the shell or in .env: DATABASE_PASSWORD=… RABBITMQ_PASSWORD=… REDIS_PASSWORD=… GRAFANA_PASSWORD=… JWT_SECRET=…
+      hint: set them in the shell, or in [folder]/data/stacks/default/.env: DATABASE_PASSWORD=… RABBITMQ_PASSWORD=… REDIS_PASSWORD=… GRAFANA_PASSWORD=… JWT_SECRET=…
     ");
     // also when they come from a file, and when only one is left
     let one_left = stage("one-left");

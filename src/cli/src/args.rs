@@ -102,7 +102,7 @@ pub struct UpArgs {
     /// Services to bring up, with what they depend on [default: all]
     pub services: Vec<String>,
     /// Print what would be done, and do nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "setup")]
     pub dry_run: bool,
     /// With --dry-run: exit with 20 when something would change
     #[arg(long, requires = "dry_run")]

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Output};
 use crate::failure::{Exit, Failure};
-use crate::project::{Chooser, Loaded};
+use crate::project::{Chooser, Loaded, Origin};
 use crate::report::style::Style;
 use crate::report::terminal::{Facts, Stream};
 use crate::report::{Mode, Screen, reporter};
@@ -91,16 +91,28 @@ impl Context {
         named: &[String],
         stand_ins: BTreeMap<String, String>,
     ) -> Result<Loaded, Failure> {
+        self.chooser(profiles, named, stand_ins).load()
+    }
+
+    fn chooser<'a>(
+        &'a self,
+        profiles: &'a [String],
+        named: &'a [String],
+        stand_ins: BTreeMap<String, String>,
+    ) -> Chooser<'a> {
         let (global, env, folder) = (&self.global, &self.env, self.folder.as_path());
-        Chooser { global, env, folder, profiles, named, stand_ins }.load()
+        Chooser { global, env, folder, profiles, named, stand_ins }
     }
 
     /// Connects to the engine.
     pub async fn engine(&self) -> Result<Engine, Failure> {
-        let engine = self
-            .try_engine()
-            .await
-            .map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))?;
+        self.try_engine().await.map_err(|error| Failure::unreachable(&error, &self.pasteable(&["up", "--setup"])))
+    }
+
+    /// Connects to the engine, or tells what was tried.
+    pub async fn try_engine(&self) -> Result<Engine, Unreachable> {
+        let env = |name: &str| self.env.get(name).cloned();
+        let engine = connect::connect(&self.request(&env)).await?;
         if self.global.verbose {
             self.note(&format!(
                 "engine: {} {} at {} ({})",
@@ -111,12 +123,6 @@ impl Context {
             ));
         }
         Ok(engine)
-    }
-
-    /// Connects to the engine, or tells what was tried.
-    pub async fn try_engine(&self) -> Result<Engine, Unreachable> {
-        let env = |name: &str| self.env.get(name).cloned();
-        connect::connect(&self.request(&env)).await
     }
 
     /// What decides which engine is taken.
@@ -257,12 +263,9 @@ impl Context {
         engine::apply::Limits { wait, set_ups: cores.clamp(2, 8) }
     }
 
-    /// The folder that a project of these options would have; for when its files cannot be read.
-    pub fn project_folder(&self) -> PathBuf {
-        let file = self.global.file.first().map(|f| self.folder.join(f));
-        let manifest = || self.folder.ancestors().map(|d| d.join("banyan.yaml")).find(|p| p.is_file());
-        let folder = file.or_else(manifest).and_then(|f| f.parent().map(Path::to_path_buf));
-        folder.map_or_else(|| self.folder.clone(), |f| crate::project::clean(&f))
+    /// Where the project comes from, for when its files cannot be loaded.
+    pub fn origin(&self) -> Result<Origin, Failure> {
+        self.chooser(&[], &[], BTreeMap::new()).origin()
     }
 
     /// The folder in which the command was typed.

@@ -102,7 +102,10 @@ impl Failure {
         let failure = Self::new(Exit::Docker, 1, "cannot reach a Docker engine")
             .details(error.attempts.iter().map(ToString::to_string));
         match error.hint() {
-            Some(hint) if error.explicit || error.denied().is_some() => failure.hint(hint),
+            Some(hint) if !error.explicit && error.denied().is_some() => {
+                failure.hint(format!("{hint}; or go on through sudo: {setup}"))
+            }
+            Some(hint) if error.explicit => failure.hint(hint),
             _ if error.explicit => failure.hint("correct the address (--host, DOCKER_HOST or the context), or take it away to use the engine of this machine"),
             _ => failure.hint(format!("install and start Docker: {setup}")),
         }

@@ -15,7 +15,7 @@ pub struct Lock {
 pub fn take(folder: &Path, project: &str) -> Result<Lock, Failure> {
     let path = folder.join("locks").join(project);
     let cannot = |e: std::io::Error| {
-        Failure::new(Exit::Other, 2, format!("cannot lock the project: {}: {e}", path.display()))
+        Failure::new(Exit::Config, 3, format!("cannot lock the project: {}: {e}", path.display()))
             .hint("make the folder writable, or name another one: BANYAN_DATA_DIR=/some/folder")
     };
     std::fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(cannot)?;

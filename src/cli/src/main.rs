@@ -4,17 +4,17 @@
 // a run fails at most once, so the size of a failure does not matter
 #![allow(clippy::result_large_err)]
 
+mod absent_images;
 mod args;
 mod commands;
 mod context;
 mod failure;
+mod identity;
 mod lock;
-mod memory;
 mod preflight;
 mod project;
 mod report;
 mod setup;
-mod setup_engine;
 mod stack;
 mod trouble;
 

@@ -1,5 +1,6 @@
 //! Everything that can be known to go wrong before anything is touched.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use compose::observed::Observed;
@@ -28,7 +29,7 @@ pub async fn check(
         let observed = engine.observe(&project.name).await?;
         let wish = plan::Up { services: services.to_vec(), ..Default::default() };
         if let Err(refusals) = plan::up(project, &observed, &wish) {
-            return Err(trouble::refused(context, &refusals));
+            return Err(trouble::refused(context, project, &observed, &refusals));
         }
         let clashes = clashes(engine, project, &observed, services);
         if clashes.is_empty() {
@@ -51,7 +52,7 @@ fn clashes(engine: &Engine, project: &Project, observed: &Observed, services: &[
         for w in wanted {
             if !clashes.iter().any(|c| c.wanted == w) && ports::is_taken(&w) {
                 let holder = ports::holder(&w).unwrap_or_else(|| "a process of this machine".to_owned());
-                clashes.push(Clash { wanted: w, holder });
+                clashes.push(Clash { wanted: w, holder, own_service: None });
             }
         }
     }
@@ -76,6 +77,11 @@ fn clash_failure(context: &Context, clashes: &[Clash]) -> Failure {
     let mut failure = Failure::new(Exit::Conflict, 1, format!("{count} already in use; nothing was changed"))
         .details([table.render(Style::default(), None)]);
     failure.data = clashes.iter().map(|c| serde_json::json!({ "port": c.wanted.host, "protocol": c.wanted.protocol, "service": c.wanted.service, "holder": c.holder, "variable": c.wanted.variable })).collect();
+    let own: BTreeSet<&str> = clashes.iter().filter_map(|c| c.own_service.as_deref()).collect();
+    if clashes.iter().all(|c| c.own_service.is_some()) {
+        let down = [&["down"][..], &Vec::from_iter(own)].concat();
+        return failure.hint(format!("take down what holds them: {}", context.pasteable(&down)));
+    }
     if free.is_empty() {
         return failure.hint("stop what holds them, or change the ports in the compose file");
     }

@@ -3,6 +3,7 @@
 //! Look at the machine ([`facts`]), decide ([`plan`]), then do it ([`mod@run`]). Nothing is removed, no group is
 //! edited, an engine that somebody chose by option, environment or context is never replaced.
 
+pub mod connect;
 pub mod facts;
 pub mod handover;
 pub mod plan;

@@ -104,3 +104,79 @@ pub fn data_folder(env: &BTreeMap<String, String>) -> Option<PathBuf> {
         .or_else(|| set("LOCALAPPDATA").map(|d| d.join("banyan")))
         .or_else(|| set("HOME").map(|d| d.join(".local/share/banyan")))
 }
+
+#[cfg(test)]
+mod tests {
+    use compose::Sources;
+    use compose::project::{MountSource, Project};
+
+    use super::*;
+
+    fn stack(variables: &[(&str, &str)]) -> Project {
+        let sources = Sources {
+            files: vec!["/stack/docker-compose.yml".into()],
+            working_dir: "/stack".into(),
+            profiles: ["*".to_owned()].into(),
+            process_env: variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            ..Sources::default()
+        };
+        let text = render(&BTreeMap::new());
+        let read = |path: &Path| match path.ends_with(FILE) {
+            true => Ok(text.clone()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        };
+        compose::load(&sources, &read).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+
+    #[test]
+    fn the_stack_is_what_it_promises() {
+        let stack = stack(&[]);
+        assert_eq!((stack.name.as_str(), stack.services.len()), (PROJECT, 10));
+        for service in stack.services.values() {
+            let name = &service.name;
+            assert_eq!(service.container_name, format!("flow-platform-{name}"));
+            assert!(service.ports.iter().all(|p| p.host.is_none() || p.is_loopback()), "{name}");
+            assert!(service.ports.iter().all(|p| p.host.is_none() || p.variable.is_some()), "{name}: no variable");
+            let bind = service.mounts.iter().find(|m| matches!(m.source, MountSource::Bind(_)));
+            assert_eq!(bind, None, "{name}: a remote engine has no such folder");
+            let is_asked = service.healthcheck.is_some() && service.extension.ready.is_some();
+            assert!(is_asked || name == "devbox", "{name}: nobody knows whether it works");
+        }
+        let volumes =
+            ["postgres", "rabbitmq", "redis", "elasticsearch", "jaeger", "grafana"].map(|s| format!("{s}-data"));
+        assert_eq!(stack.volumes.keys().collect::<Vec<_>>(), volumes.iter().collect::<Vec<_>>());
+        assert!(stack.volumes.iter().all(|(key, v)| v.name == format!("flow-platform-{key}")));
+        let networks: Vec<_> = stack.networks.values().map(|n| n.name.as_str()).collect();
+        assert_eq!(networks, ["flow-platform-network"]);
+        let hosts = |name: &str| stack.services[name].ports.iter().filter_map(|p| p.host).collect::<Vec<_>>();
+        for (service, ports) in [
+            ("postgres", &[55432][..]),
+            ("rabbitmq", &[55671, 55672]),
+            ("redis", &[56379]),
+            ("elasticsearch", &[9200]),
+            ("jaeger", &[16686, 4318]),
+            ("grafana", &[5005]),
+            ("auth-service", &[3001]),
+            ("service-discovery", &[3002]),
+            ("api-gateway", &[3003]),
+            ("devbox", &[]),
+        ] {
+            assert_eq!(hosts(service), ports, "{service}");
+        }
+    }
+
+    #[test]
+    fn the_optional_tier_is_observability_and_nothing_else() {
+        let stack = stack(&[]);
+        let optional: Vec<_> = stack.services.values().filter(|s| !s.is_required()).map(|s| s.name.as_str()).collect();
+        assert_eq!(optional, ["elasticsearch", "jaeger", "grafana"]);
+    }
+
+    #[test]
+    fn another_name_is_another_platform() {
+        let stack = stack(&[("COMPOSE_PROJECT_NAME", "second")]);
+        assert!(stack.services.values().all(|s| s.container_name.starts_with("second-")));
+        assert!(stack.volumes.values().all(|v| v.name.starts_with("second-")));
+        assert!(stack.networks.values().all(|n| n.name.starts_with("second-")));
+    }
+}

@@ -1,11 +1,14 @@
 //! From what went wrong in Docker to what the user reads: one block per failure, with the next command.
 
+mod conversion;
+
 use std::collections::BTreeMap;
 
+use compose::observed::Observed;
 use compose::plan::{Action, Refusal};
 use compose::project::Project;
 use engine::apply::{Applied, Reason, StepFailure};
-use engine::docker::images::PullError;
+use engine::docker::images::{PullError, registry};
 use engine::platform_image::PlatformImageError;
 use engine::recipe::RecipeError;
 use engine::supply::{SupplyError, Unavailable};
@@ -13,10 +16,11 @@ use engine::wait::{Cause, Trouble};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::setup::shell::quote;
 
 /// Why nothing at all was done.
-pub fn refused(context: &Context, refusals: &[Refusal]) -> Failure {
-    let mut told = refusals.iter().map(|refusal| refusal_told(context, refusal));
+pub fn refused(context: &Context, project: &Project, observed: &Observed, refusals: &[Refusal]) -> Failure {
+    let mut told = refusals.iter().map(|refusal| refusal_told(context, project, observed, refusal));
     let mut first = told.next().expect("a plan is refused for a reason");
     for other in told {
         first = first.details([format!("also: {}", other.message)]);
@@ -25,7 +29,7 @@ pub fn refused(context: &Context, refusals: &[Refusal]) -> Failure {
     first
 }
 
-fn refusal_told(context: &Context, refusal: &Refusal) -> Failure {
+fn refusal_told(context: &Context, project: &Project, observed: &Observed, refusal: &Refusal) -> Failure {
     match refusal {
         Refusal::OtherOrigin { origin } => Failure::new(
             Exit::Conflict,
@@ -56,25 +60,9 @@ fn refusal_told(context: &Context, refusal: &Refusal) -> Failure {
                     format!("data made by: {} ({})", has.1, has.0),
                     format!("would be opened by: {} ({})", wants.1, wants.0),
                 ])
-                .hint(conversion(context, service, volume))
+                .hint(conversion::hint(context, project, observed, service, volume, has))
         }
     }
-}
-
-fn conversion(context: &Context, service: &str, volume: &str) -> String {
-    let reset = context.pasteable(&["reset", service]);
-    if service == "postgres" {
-        let up = context.pasteable(&["up", "postgres"]);
-        return format!(
-            "to convert, run the image that made it and dump: POSTGRES_IMAGE=IMAGE {up}\n\
-             docker exec CONTAINER pg_dumpall -U actor_user > all.sql\n\
-             then start empty and load: {reset} --yes && docker exec -i CONTAINER psql -U actor_user postgres < all.sql\n\
-             or only start empty: {reset}"
-        );
-    }
-    format!(
-        "to keep the data, run the image that made it (set the image variable of `{service}`); to start empty, deleting {volume}: {reset}"
-    )
 }
 
 /// Images that could not be had.
@@ -129,7 +117,10 @@ fn image_hint(context: &Context, reason: &SupplyError, reference: &str) -> Optio
             )
         }
         SupplyError::Pull(PullError::NotFound { .. }) => format!("check the name: {reference}"),
-        SupplyError::Pull(PullError::Denied { .. }) => "log in first: docker login".to_owned(),
+        SupplyError::Pull(PullError::Denied { .. }) => {
+            let registry = registry(reference).map(|host| format!(" {}", quote(host))).unwrap_or_default();
+            format!("log in first: docker login{registry}")
+        }
         SupplyError::Pull(PullError::NoRegistry { .. }) => {
             let load = context.pasteable(&["images", "load", "FILE"]);
             format!(
@@ -144,7 +135,7 @@ fn image_hint(context: &Context, reason: &SupplyError, reference: &str) -> Optio
 /// The first service that did not start, told in full; the others in a line each.
 pub fn start(context: &Context, project: &Project, applied: &Applied) -> Option<Failure> {
     let first = applied.failures.first()?;
-    let mut failure = one(context, first);
+    let mut failure = one(context, project, first);
     if let Some(service) = first.action.service() {
         let blocked: Vec<&str> =
             applied.blocked.iter().filter(|(_, by)| *by == service).map(|(s, _)| s.as_str()).collect();
@@ -153,7 +144,7 @@ pub fn start(context: &Context, project: &Project, applied: &Applied) -> Option<
         }
     }
     for other in &applied.failures[1..] {
-        let told = one(context, other);
+        let told = one(context, project, other);
         let end = told.details.len();
         failure = failure.details([format!("also: {}", told.message)]);
         failure = failure.details(told.details.into_iter().skip(end.saturating_sub(4)).map(|line| format!("  {line}")));
@@ -167,7 +158,7 @@ pub fn start(context: &Context, project: &Project, applied: &Applied) -> Option<
     Some(failure)
 }
 
-fn one(context: &Context, failed: &StepFailure) -> Failure {
+fn one(context: &Context, project: &Project, failed: &StepFailure) -> Failure {
     let service = failed.action.service().unwrap_or_default();
     match &failed.reason {
         Reason::Wait(trouble) => waited(service, trouble, &failed.log, context),
@@ -194,15 +185,17 @@ fn one(context: &Context, failed: &StepFailure) -> Failure {
                     .details([text])
                     .hint("free some space: docker system prune");
             }
-            let exit = if matches!(
+            let sets_up = matches!(
                 failed.action,
                 Action::StartContainer { .. } | Action::CreateContainer { .. } | Action::CopyConfigs { .. }
-            ) {
-                Exit::Start
-            } else {
-                Exit::Other
-            };
-            Failure::new(exit, 2, format!("{message}: {text}"))
+            );
+            if !sets_up {
+                return Failure::new(Exit::Other, 2, format!("{message}: {text}"));
+            }
+            let files: Vec<String> = project.files.iter().map(|f| f.display().to_string()).collect();
+            let up = context.pasteable(&["up", service]);
+            Failure::new(Exit::Start, 2, format!("{message}: {text}"))
+                .hint(format!("correct `{service}` in {}, then: {up}", files.join(" or ")))
         }
     }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::digest;
 use crate::observed::{
     COMPOSE_CONFIG_FILES, COMPOSE_DEPENDS_ON, COMPOSE_HASH, COMPOSE_NETWORK, COMPOSE_PROJECT, COMPOSE_SERVICE,
-    COMPOSE_VOLUME, COMPOSE_WORKING_DIR, LABEL_READY, LABEL_SOURCE, LABEL_SPEC, LABEL_TIER, LABEL_VERSION,
+    COMPOSE_VOLUME, COMPOSE_WORKING_DIR, LABEL_INSTANCE, LABEL_READY, LABEL_SOURCE, LABEL_SPEC, LABEL_TIER,
+    LABEL_VERSION,
 };
 use crate::plan::Chosen;
 use crate::project::{Network, Project, Service, Volume};
@@ -47,6 +48,9 @@ pub fn of_container(project: &Project, service: &Service, image: &Chosen) -> Lab
     if !project.env_files.is_empty() {
         let files: Vec<_> = project.env_files.iter().map(|p| text(p)).collect();
         labels.insert("com.docker.compose.project.environment_file".into(), files.join(","));
+    }
+    if let Some(instance) = &project.instance {
+        labels.insert(LABEL_INSTANCE.into(), instance.clone());
     }
     if let Some(ready) = &service.extension.ready {
         labels.insert(LABEL_READY.into(), format!("{}:{}", ready.protocol.as_str(), ready.port));

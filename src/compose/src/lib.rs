@@ -26,6 +26,7 @@ mod interpolate;
 mod load;
 mod merge;
 mod node;
+mod paths;
 mod quantity;
 mod report;
 mod resolve;
@@ -34,8 +35,9 @@ mod suggest;
 mod template;
 mod yaml;
 
-pub use load::{Read, Sources, load};
+pub use load::{Read, Sources, is_project_name, load};
 pub use observed::Observed;
+pub use paths::clean_path;
 pub use plan::Plan;
 pub use problem::Problem;
 pub use project::Project;

@@ -35,6 +35,8 @@ pub struct Sources {
     pub named: Vec<String>,
     /// Project name, when the caller sets one.
     pub project_name: Option<String>,
+    /// Name of this copy, when it is one beside the first.
+    pub instance: Option<String>,
 }
 
 /// Loads a project, or says everything that is wrong with its files.
@@ -110,7 +112,7 @@ fn lay_over_each_other(documents: Vec<Node>, environment: &Environment, report: 
 fn project_name(sources: &Sources, environment: &Environment, documents: &[Node], report: &mut Report) -> String {
     let fixed = sources.project_name.as_deref().or(environment.get("COMPOSE_PROJECT_NAME").filter(|n| !n.is_empty()));
     if let Some(name) = fixed {
-        if normalised(name) != name || name.is_empty() {
+        if !is_project_name(name) {
             let rule = "use lower-case letters, digits, `-` and `_`, and begin with a letter or digit";
             report.problems.push(Problem::new(format!("invalid project name `{name}`")).hint(rule));
         }
@@ -129,6 +131,11 @@ fn project_name(sources: &Sources, environment: &Environment, documents: &[Node]
             .push(Problem::new("the project has no name").hint("set `name:` at the top of the compose file"));
     }
     name
+}
+
+/// True for a name that needs no change to be a project's.
+pub fn is_project_name(name: &str) -> bool {
+    !name.is_empty() && normalised(name) == name
 }
 
 /// A name as Docker takes it: lower case, without other characters than letters, digits, `-` and `_`.

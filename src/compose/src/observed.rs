@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::project::Protocol;
-
-/// Prefix of every label that is ours alone.
-pub const LABEL_PREFIX: &str = "dev.banyan.";
 /// Digest per field group of the service that a container was made from, as JSON.
 pub const LABEL_SPEC: &str = "dev.banyan.spec";
-/// Where the image of a container or the data of a volume comes from: `official` or `recipe`.
+/// Where the image of a container or the data of a volume comes from: `image`, `recipe` or `executable`.
 pub const LABEL_SOURCE: &str = "dev.banyan.source";
 /// Version of the server in an image, or of the one that made a volume's data.
 pub const LABEL_VERSION: &str = "dev.banyan.version";
-/// How to ask the service in its own protocol: `sql:5432` …; read by `health` when there is no project.
+/// How to ask the service in its own protocol: `sql:5432` …; for other programs.
 pub const LABEL_READY: &str = "dev.banyan.ready";
 /// Optional tier of the service.
 pub const LABEL_TIER: &str = "dev.banyan.tier";
+/// Name of the copy that a container belongs to; the first copy has none.
+pub const LABEL_INSTANCE: &str = "dev.banyan.instance";
 /// Name of the recipe that an image was built from.
 pub const LABEL_RECIPE: &str = "dev.banyan.recipe";
 
@@ -192,15 +190,6 @@ impl Container {
     pub fn depends_on(&self) -> Vec<String> {
         let label = self.labels.get(COMPOSE_DEPENDS_ON).map_or("", String::as_str);
         label.split(',').filter_map(|d| d.split(':').next()).filter(|d| !d.is_empty()).map(str::to_owned).collect()
-    }
-
-    /// The protocol and port of label [`LABEL_READY`].
-    pub fn ready_label(&self) -> Option<(Protocol, u16)> {
-        let (protocol, port) = self.labels.get(LABEL_READY)?.split_once(':')?;
-        let protocol = [Protocol::Sql, Protocol::Amqp, Protocol::Redis, Protocol::Http]
-            .into_iter()
-            .find(|p| p.as_str() == protocol)?;
-        Some((protocol, port.parse().ok()?))
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Project {
     pub files: Vec<PathBuf>,
     /// Value of label `…project.environment_file`: only when `--env-file` was given.
     pub env_files: Vec<PathBuf>,
+    /// Name of this copy when it is one beside the first; label `dev.banyan.instance`.
+    pub instance: Option<String>,
     /// Services to run, in file order.
     pub services: IndexMap<String, Service>,
     /// Services that exist in the files but whose profiles are not active.

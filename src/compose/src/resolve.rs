@@ -14,7 +14,7 @@ mod ports;
 mod service;
 mod volumes;
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
@@ -22,6 +22,7 @@ use crate::environment::Environment;
 use crate::fields;
 use crate::load::{Read, Sources};
 use crate::node::{Map, Node};
+use crate::paths::clean_path;
 use crate::project::Project;
 use crate::report::Report;
 use service::{Draft, Profiles};
@@ -48,20 +49,8 @@ impl Context<'_> {
             },
             _ => PathBuf::from(written),
         };
-        if path.is_absolute() { path } else { clean(&self.sources.working_dir.join(path)) }
+        if path.is_absolute() { path } else { clean_path(&self.sources.working_dir.join(path)) }
     }
-}
-
-fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => _ = clean.pop(),
-            part => clean.push(part),
-        }
-    }
-    clean
 }
 
 /// Reads the whole tree. The result is of use only when the report has no problems.
@@ -97,6 +86,7 @@ pub(crate) fn project(
         working_dir: sources.working_dir.clone(),
         files: sources.files.clone(),
         env_files: sources.env_files.clone(),
+        instance: sources.instance.clone(),
         disabled,
         networks: networks.into_iter().filter(|(key, _)| used(key)).collect(),
         volumes,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use compose::labels;
-use compose::plan::{Action, Plan};
+use compose::plan::{Action, Because, Plan};
 use compose::project::Project;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -21,9 +21,6 @@ use crate::wait::{Cause, Readiness, Trouble, Wait};
 
 /// How long the engine may take to give a container's last lines.
 const LOG_LIMIT: Duration = Duration::from_secs(3);
-
-/// The reason of a plan for waiting for what runs already.
-const UNCHANGED: &str = "unchanged";
 
 /// Bounds of one run.
 #[derive(Debug, Clone)]
@@ -51,7 +48,7 @@ pub struct Applied {
     /// What each service said when it was ready.
     pub ready: BTreeMap<String, Readiness>,
     /// Why containers were made or started, by service.
-    pub changes: BTreeMap<String, String>,
+    pub changes: BTreeMap<String, Because>,
     /// Services for which there was nothing to do and nothing to wait for: jobs that have ended.
     pub untouched: Vec<String>,
     /// When each step began and how long it took.
@@ -280,10 +277,11 @@ impl Run<'_> {
             Action::WaitReady { service, name } => {
                 let service = self.project.services.get(service);
                 let wait = Wait::new(engine, name, self.events.subscribe(), self.limits.wait);
-                let unchanged = self.plan.steps[i].because == UNCHANGED;
+                let unchanged = self.plan.steps[i].because == Because::Unchanged;
                 let wait = wait.runs_already(unchanged);
                 // where nothing was started, nothing boots that questions could slow down
-                let calm = self.plan.steps[i].doomed_by.iter().all(|&d| self.plan.steps[d].because == UNCHANGED);
+                let calm =
+                    self.plan.steps[i].doomed_by.iter().all(|&d| self.plan.steps[d].because == Because::Unchanged);
                 let wait = if calm && unchanged { wait } else { wait.held_by(self.gates.0[i].subscribe()) };
                 return wait.until_ready(service).await.map(Done::Ready).map_err(Reason::Wait);
             }

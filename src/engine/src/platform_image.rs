@@ -102,6 +102,13 @@ pub fn find(images: &[Image], executable: &Path) -> Result<Option<String>, Platf
     Ok(known(images, &fingerprint))
 }
 
+/// The newest image that was made from an executable of this version.
+pub fn of_this_version(images: &[Image]) -> Option<String> {
+    let same = images.iter().filter(|image| image.label(images::VERSION) == Some(env!("CARGO_PKG_VERSION")));
+    let named = same.filter_map(|image| Some((image.created, ours(image).next()?)));
+    named.max_by_key(|(created, _)| *created).map(|(_, tag)| tag.clone())
+}
+
 async fn make(
     engine: &Engine,
     executable: &Path,
@@ -198,6 +205,21 @@ mod tests {
         let images = [image("other/banyan-local/platform:1"), image("banyan-local/platform:0.1.0-aa")];
         assert_eq!(known(&images, "1-a").as_deref(), Some("banyan-local/platform:0.1.0-aa"));
         assert_eq!(known(&images, "2-a"), None);
+    }
+
+    #[test]
+    fn the_newest_image_of_this_version_is_found() {
+        let image = |tag: &str, version: &str, created| Image {
+            id: String::new(),
+            tags: vec![format!("{REPOSITORY}:{tag}")],
+            labels: [(images::VERSION.to_owned(), version.to_owned())].into(),
+            size: 0,
+            created,
+        };
+        let now = env!("CARGO_PKG_VERSION");
+        let images = [image("a", now, 1), image("b", now, 2), image("c", "0.0.0", 3)];
+        assert_eq!(of_this_version(&images).as_deref(), Some("banyan-local/platform:b"));
+        assert_eq!(of_this_version(&images[2..]), None);
     }
 
     #[test]

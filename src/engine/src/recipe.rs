@@ -172,6 +172,24 @@ impl Recipe {
         })
     }
 
+    /// The newest image of this recipe from wherever, if it is of the version that the recipe stands for: for machines
+    /// that cannot build it.
+    pub fn newest(&self, images: &[Image]) -> Option<Built> {
+        let wanted = self.stands_in_for.rsplit_once(':').map_or("", |(_, version)| version);
+        let fits = |version: &str| {
+            let rest = version.strip_prefix(wanted);
+            rest.is_some_and(|rest| wanted.is_empty() || rest.is_empty() || rest.starts_with('.'))
+        };
+        let prefix = format!("{}:", self.repository());
+        let built = images.iter().filter(|image| image.label(RECIPE) == Some(self.name.as_str())).filter_map(|image| {
+            let version = image.label(images::VERSION).filter(|version| fits(version))?;
+            let finished = |tag: &&String| tag.strip_prefix(&prefix).is_some_and(|t| !t.starts_with(DRAFT));
+            let tag = image.tags.iter().find(finished)?.clone();
+            Some((image.created, Built { tag, id: image.id.clone(), version: version.to_owned() }))
+        });
+        built.max_by_key(|(created, _)| *created).map(|(_, built)| built)
+    }
+
     fn context(&self, certificates: &Bytes) -> Bytes {
         let mut tar = tar::Builder::new(Vec::new());
         let certificates = (CERTIFICATES.to_owned(), certificates.clone(), 0o644);
@@ -241,6 +259,27 @@ mod tests {
         assert_eq!((found.version.as_str(), found.id.as_str()), ("7.0.15", "sha256:00"));
         image.labels.insert(RECIPE_HASH.to_owned(), "0".to_owned());
         assert_eq!(recipe.find(&[image], &base), None);
+    }
+
+    #[test]
+    fn the_newest_finished_image_of_the_right_version_can_stand_in() {
+        let (recipe, _) = redis();
+        let image = |tag: &str, version: &str, created: i64| Image {
+            id: tag.to_owned(),
+            tags: vec![tag.to_owned()],
+            labels: [(RECIPE, "redis"), (images::VERSION, version)].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            size: 1,
+            created,
+        };
+        let images = [
+            image("banyan-local/redis:7.0.15-aa", "7.0.15", 1),
+            image("banyan-local/redis:7.0.16-bb", "7.0.16", 3),
+            image("banyan-local/redis:draft-cc", "7.0.17", 4),
+            image("mine/redis:7.0.18", "7.0.18", 5),
+            image("banyan-local/redis:72.0-dd", "72.0", 6),
+        ];
+        assert_eq!(recipe.newest(&images).unwrap().tag, "banyan-local/redis:7.0.16-bb");
+        assert_eq!(recipe.newest(&images[2..]), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::docker::images::{Credentials, PullError};
 use crate::docker::{Engine, Error};
 use crate::platform_image::{self, PlatformImageError};
 use crate::progress::{Journal, Kind, Phase};
-use crate::recipe::{self, Host, Recipe, RecipeError};
+use crate::recipe::{self, Built, Host, Recipe, RecipeError};
 
 /// Name of the recipe that is no recipe: the image is made from the executable.
 pub const PLATFORM: &str = "platform";
@@ -26,13 +26,29 @@ pub struct Supply<'a> {
     /// The machine that builds; `Err` says what system it is when recipes cannot be built on it.
     pub host: Result<Host, String>,
     /// The executable that becomes the platform image.
-    pub executable: &'a Path,
+    pub executable: Executable<'a>,
     /// Ask the registry even for what is here.
     pub pull: bool,
     /// Text of Docker's `config.json`, for credentials.
     pub docker_config: Option<String>,
     /// Who is told.
     pub journal: &'a Journal,
+}
+
+/// The executable that becomes the platform image.
+#[derive(Debug, Clone, Copy)]
+pub enum Executable<'a> {
+    /// The one that runs.
+    Own(&'a Path),
+    /// One that the user gave for this, and that must be taken.
+    Given(&'a Path),
+}
+
+impl<'a> Executable<'a> {
+    fn path(self) -> &'a Path {
+        let (Executable::Own(path) | Executable::Given(path)) = self;
+        path
+    }
 }
 
 /// Where an image will come from.
@@ -116,16 +132,14 @@ impl Supply<'_> {
         users().find(|s| s.extension.recipe.is_some()).or_else(|| users().next())
     }
 
-    /// The image that a recipe has made before.
+    /// The image that a recipe has made before: this very recipe on this machine's base, or, where it cannot be built,
+    /// the newest that came from elsewhere.
     fn built(&self, observed: &Observed, name: &str) -> Option<Chosen> {
-        let base = &self.host.as_ref().ok()?.base;
         let recipe = self.recipes.iter().find(|r| r.name == name)?;
-        let hash = recipe.hash(base);
-        let image = observed.images.iter().find(|i| {
-            i.labels.get(recipe::RECIPE).is_some_and(|r| r == name)
-                && i.labels.get(recipe::RECIPE_HASH).is_some_and(|h| *h == hash)
-        })?;
-        Some(chosen(image.tags.first()?, image))
+        match &self.host {
+            Ok(host) => recipe.find(&observed.images, &host.base).map(of_recipe),
+            Err(_) => recipe.newest(&observed.images).map(of_recipe),
+        }
     }
 
     /// The images of the services; each one is fetched or made once, different ones at the same time.
@@ -164,13 +178,9 @@ impl Supply<'_> {
             Origin::Here(chosen) => Ok(chosen),
             Origin::Executable => match self.platform_image(observed) {
                 Some(image) => Ok(image),
-                None => {
-                    let tag = platform_image::ensure(self.engine, self.executable, self.journal).await?;
-                    self.journal.tell(Kind::Image, &tag, Phase::Done("made"), Some("from this executable".into()));
-                    self.inspected(&tag).await
-                }
+                None => self.made().await,
             },
-            Origin::Build(recipe) => self.build(&recipe, None).await,
+            Origin::Build(recipe) => self.build(observed, &recipe, None).await,
             Origin::Fetch { .. } if service.pull_policy == PullPolicy::Never => Err(SupplyError::Never),
             Origin::Fetch { recipe } => self.fetch(observed, service, recipe).await,
         }
@@ -178,8 +188,25 @@ impl Supply<'_> {
 
     /// The image made from the executable, if it was made and the executable has not changed since.
     pub fn platform_image(&self, observed: &Observed) -> Option<Chosen> {
-        let tag = platform_image::find(&observed.images, self.executable).ok()??;
+        let tag = platform_image::find(&observed.images, self.executable.path()).ok()??;
         observed.image(&tag).map(|image| chosen(&tag, image))
+    }
+
+    async fn made(&self) -> Result<Chosen, SupplyError> {
+        let made = platform_image::ensure(self.engine, self.executable.path(), self.journal).await;
+        let (tag, word, note) = match (made, self.executable) {
+            (Ok(tag), _) => (tag, "made", "from this executable"),
+            // this one cannot run on the engine, but another of the same version was given before
+            (Err(unfit @ PlatformImageError::NeedsLinuxExecutable { .. }), Executable::Own(_)) => {
+                match platform_image::of_this_version(&self.engine.images().await?) {
+                    Some(tag) => (tag, "kept", "made from another executable of this version"),
+                    None => return Err(unfit.into()),
+                }
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        self.journal.tell(Kind::Image, &tag, Phase::Done(word), Some(note.into()));
+        self.inspected(&tag).await
     }
 
     /// The same image, with its version asked for when the list did not tell it.
@@ -194,7 +221,7 @@ impl Supply<'_> {
         recipe: Option<String>,
     ) -> Result<Chosen, SupplyError> {
         let reference = &service.image;
-        let credentials = self.docker_config.as_deref().and_then(|c| Credentials::from_config(c, reference));
+        let credentials = self.credentials(reference).await;
         let Err(error) = self.engine.pull(reference, credentials.as_ref(), self.journal).await else {
             self.journal.tell(Kind::Image, reference, Phase::Done("pulled"), None);
             return self.inspected(reference).await;
@@ -212,13 +239,22 @@ impl Supply<'_> {
                 if let Some(built) = self.built(observed, &recipe) {
                     return Ok(built);
                 }
-                self.build(&recipe, Some(error)).await
+                self.build(observed, &recipe, Some(error)).await
             }
             _ => Err(error.into()),
         }
     }
 
-    async fn build(&self, name: &str, pull: Option<PullError>) -> Result<Chosen, SupplyError> {
+    /// What opens the registry, if anything does; a helper that does not work may not be needed.
+    async fn credentials(&self, reference: &str) -> Option<Credentials> {
+        Credentials::find(self.docker_config.as_deref()?, reference).await.unwrap_or_else(|error| {
+            let phase = Phase::Warned("without credentials");
+            self.journal.tell(Kind::Image, reference, phase, Some(error.to_string()));
+            None
+        })
+    }
+
+    async fn build(&self, observed: &Observed, name: &str, pull: Option<PullError>) -> Result<Chosen, SupplyError> {
         let recipe = self.recipes.iter().find(|r| r.name == name).expect("only known recipes are chosen");
         let built = match &self.host {
             Ok(host) => recipe::build(self.engine, recipe, host, self.journal).await,
@@ -227,9 +263,22 @@ impl Supply<'_> {
         match built {
             Ok(built) => {
                 self.journal.tell(Kind::Image, &recipe.repository(), Phase::Done("built"), Some(built.tag.clone()));
-                Ok(Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version })
+                Ok(of_recipe(built))
             }
-            Err(recipe) => Err(SupplyError::Recipe { pull, recipe }),
+            Err(error) => match recipe.newest(&observed.images) {
+                // one that was built elsewhere, or from an earlier recipe, is better than nothing
+                Some(built) => {
+                    let phase = Phase::Warned("not built");
+                    self.journal.tell(
+                        Kind::Image,
+                        &recipe.repository(),
+                        phase,
+                        Some(format!("{error}; {} stands in", built.tag)),
+                    );
+                    Ok(of_recipe(built))
+                }
+                None => Err(SupplyError::Recipe { pull, recipe: error }),
+            },
         }
     }
 
@@ -243,6 +292,10 @@ impl Supply<'_> {
             version: detail.version().to_owned(),
         })
     }
+}
+
+fn of_recipe(built: Built) -> Chosen {
+    Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version }
 }
 
 /// What the list of images tells; the version of an image of somebody else takes an inspection.

@@ -8,28 +8,37 @@ use super::check_names;
 use crate::args::DownArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::identity::{Identity, identify};
 use crate::lock;
+use crate::project::data_folder;
 
 /// Takes the project down.
 pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
-    let name = project_name(context).await?;
+    let Identity { name, loaded } = identify(context).await?;
     let engine = context.engine().await?;
-    let data = crate::project::data_folder(&context.env, context.folder())?;
-    let _lock = lock::take(&data, &name)?;
+    let _lock = lock::take(&data_folder(&context.env, context.folder())?, &name)?;
     let observed = engine.observe(&name).await?;
-    let known: Vec<&str> = observed.containers.iter().map(|c| c.service()).collect();
+    let project = loaded.as_ref().map(|l| &l.project);
+    let declared = project.into_iter().flat_map(|p| p.services.keys().map(String::as_str));
+    let known: Vec<&str> = observed.containers.iter().map(|c| c.service()).chain(declared).collect();
     if !known.is_empty() {
         check_names(&args.services, &known)?;
     }
-    let wish = Down { services: args.services.clone(), volumes: args.volumes };
+    let data = project.map(|p| plan::data_of(p, &args.services)).unwrap_or_default();
+    let wish = Down { services: args.services.clone(), volumes: args.volumes, data };
     let plan = plan::down(&name, &observed, &wish);
+    for note in &plan.notes {
+        context.note(&format!("note: {note}"));
+    }
     if plan.steps.is_empty() {
         if context.json() {
             context.print_json(
                 &serde_json::json!({ "schema_version": 1, "project": name, "removed": [], "killed": [], "kept": [] }),
             );
         } else {
-            context.note(&format!("nothing of project {name} is there"));
+            let what =
+                if args.services.is_empty() { String::new() } else { format!("{} in ", args.services.join(", ")) };
+            context.note(&format!("nothing of {what}project {name} is there"));
         }
         return Ok(0);
     }
@@ -50,22 +59,6 @@ pub async fn take_down(context: &Context, engine: &Engine, name: &str, plan: &pl
         &context.cancel,
     )
     .await
-}
-
-/// Which project, also when its files are gone or broken: then its labels tell.
-pub async fn project_name(context: &Context) -> Result<String, Failure> {
-    match context.load(&["*".to_owned()], &[]) {
-        Ok(loaded) => Ok(loaded.project.name),
-        Err(failure) if failure.exit == Exit::Config => {
-            let engine = context.engine().await?;
-            let name = engine.project_of_folder(&context.project_folder()).await?;
-            if let Some(name) = &name {
-                context.note(&format!("the project's files cannot be read; its labels say that it is {name}"));
-            }
-            name.ok_or(failure)
-        }
-        Err(failure) => Err(failure),
-    }
 }
 
 fn report(context: &Context, name: &str, applied: &Applied) -> Result<u8, Failure> {

@@ -10,7 +10,7 @@ use engine::Engine;
 use engine::wait::ask;
 use futures_util::future::join_all;
 
-use super::check_names;
+use super::{check_names, container_of};
 use crate::args::HealthArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -89,9 +89,7 @@ fn milliseconds_now() -> u64 {
 
 async fn check_all(engine: &Engine, project: &Project, named: &[String]) -> Result<Vec<Checkup>, Failure> {
     let containers = engine.containers(&project.name).await?;
-    let of = |s: &Service| {
-        containers.iter().filter(|c| c.service() == s.name && !c.is_one_off()).max_by_key(|c| c.state == State::Running)
-    };
+    let of = |s: &Service| container_of(&containers, &s.name);
     let chosen = project
         .services
         .values()

@@ -6,7 +6,7 @@ use engine::Engine;
 use engine::docker::images::ArchiveError;
 use engine::progress::{Kind, Phase};
 use engine::recipe::{Base, Host};
-use engine::supply::{Origin, Supply};
+use engine::supply::{Executable, Origin, Supply};
 
 use super::check_names;
 use crate::args::ImagesCommand;
@@ -16,8 +16,18 @@ use crate::report::style::humansize;
 use crate::report::table::Table;
 use crate::{stack, trouble};
 
-/// Carries out one of the sub-commands.
+/// Carries out one of the sub-commands; an interrupt leaves no half of a file behind.
 pub async fn run(context: &Context, command: ImagesCommand) -> Result<u8, Failure> {
+    tokio::select! {
+        done = carry_out(context, command) => done,
+        () = context.cancel.cancelled() => {
+            let again = format!("go on: {}", context.again(&[]));
+            Err(Failure::new(Exit::Interrupted, 1, "interrupted").hint(again))
+        }
+    }
+}
+
+async fn carry_out(context: &Context, command: ImagesCommand) -> Result<u8, Failure> {
     let all_profiles = ["*".to_owned()];
     let loaded = context.load(&all_profiles, &[])?;
     let project = &loaded.project;
@@ -77,7 +87,7 @@ pub fn supply<'a>(
     let folder =
         context.env.get("DOCKER_CONFIG").map(std::path::PathBuf::from).or_else(|| home.map(|h| h.join(".docker")));
     let docker_config = folder.and_then(|f| std::fs::read_to_string(f.join("config.json")).ok());
-    let executable = platform_binary.unwrap_or(&context.executable);
+    let executable = platform_binary.map_or(Executable::Own(&context.executable), Executable::Given);
     Ok(Supply { engine, recipes: stack::recipes(), host, executable, pull, docker_config, journal: &context.journal })
 }
 

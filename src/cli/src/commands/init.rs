@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use crate::args::InitArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::project::clean;
 use crate::{setup, stack};
 
 /// Writes all files, or none when the project's own are there already; a README.md or .env of the user's stays.
 pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
-    let folder = clean(&context.folder().join(&args.folder));
+    let folder = compose::clean_path(&context.folder().join(&args.folder));
     let (mut written, mut kept) = (Vec::new(), Vec::new());
     let files: Vec<_> =
         stack::init_files().into_iter().map(|(name, text, may_stay)| (folder.join(name), text, may_stay)).collect();

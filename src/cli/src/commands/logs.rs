@@ -1,18 +1,23 @@
 //! `banyan logs`: what the services write, oldest first.
 
+mod pieces;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use compose::observed::Container;
 use engine::Engine;
+use engine::docker::Error;
 use engine::docker::logs::{LogChunk, LogRequest};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::check_names;
-use super::down::project_name;
 use crate::args::LogsArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::identity::{Identity, identify};
+use crate::project::Loaded;
+use pieces::Pieces;
 
 /// One line of one container.
 struct Line {
@@ -25,7 +30,7 @@ struct Line {
 
 /// Shows what was written, and with `--follow` what is.
 pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
-    let name = project_name(context).await?;
+    let Identity { name, loaded } = identify(context).await?;
     let engine = context.engine().await?;
     let containers = engine.containers(&name).await?;
     if containers.is_empty() {
@@ -33,8 +38,8 @@ pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
             .hint(format!("bring it up: {}", context.pasteable(&["up"]))));
     }
     let known: Vec<&str> = containers.iter().map(Container::service).collect();
-    if let Ok(loaded) = context.load(&["*".to_owned()], &[]) {
-        let declared = |name: &&String| loaded.project.services.contains_key(*name) && !known.contains(&name.as_str());
+    if let Some(Loaded { project, .. }) = loaded {
+        let declared = |name: &&String| project.services.contains_key(*name) && !known.contains(&name.as_str());
         if let Some(absent) = args.services.iter().find(declared) {
             return Err(Failure::new(Exit::NotRunning, 2, format!("service `{absent}` has no container"))
                 .hint(format!("bring it up: {}", context.pasteable(&["up", absent]))));
@@ -48,7 +53,6 @@ pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
         .collect();
     let since = args.since.map(seconds_before_now);
     let width = chosen.iter().map(|c| c.service().len()).max().unwrap_or(0);
-    let show = |line: &Line| print(context, &args, width, line);
 
     let (sender, mut lines) = mpsc::channel(256);
     for container in chosen {
@@ -56,43 +60,62 @@ pub async fn run(context: &Context, args: LogsArgs) -> Result<u8, Failure> {
         tokio::spawn(read(engine.clone(), name.clone(), container, request, sender.clone()));
     }
     drop(sender);
-    if args.follow {
-        loop {
-            tokio::select! {
-                line = lines.recv() => match line { Some(line) => show(&line), None => return Ok(0) },
-                () = context.cancel.cancelled() => return Ok(Exit::Interrupted as u8),
-                () = context.reader_gone.cancelled() => return Ok(0),
+    let (mut all, mut unreadable) = (Vec::new(), None);
+    loop {
+        let next = tokio::select! {
+            next = lines.recv() => next,
+            () = context.cancel.cancelled() => return Ok(Exit::Interrupted as u8),
+            () = context.reader_gone.cancelled() => return Ok(0),
+        };
+        match next {
+            Some(Ok(line)) if args.follow => print(context, &args, width, &line),
+            Some(Ok(line)) => all.push(line),
+            // the others go on, and the command fails at its end
+            Some(Err(error)) => {
+                context.note(&format!("warning: {error}"));
+                unreadable.get_or_insert(error);
             }
+            None => break,
         }
     }
-    let mut all = Vec::new();
-    while let Some(line) = lines.recv().await {
-        all.push(line);
-    }
     all.sort_by(|a, b| a.time.cmp(&b.time));
-    all.iter().for_each(show);
-    Ok(0)
+    all.iter().for_each(|line| print(context, &args, width, line));
+    unreadable.map_or(Ok(0), |error| Err(error.into()))
 }
 
 /// Sends the lines of a container; when followed, also those after a restart.
-async fn read(engine: Engine, project: String, container: Container, mut request: LogRequest, out: mpsc::Sender<Line>) {
+async fn read(
+    engine: Engine,
+    project: String,
+    container: Container,
+    mut request: LogRequest,
+    out: mpsc::Sender<Result<Line, Error>>,
+) {
     let events = engine.events(&project);
     loop {
         let mut news = events.subscribe();
         let mut stream = std::pin::pin!(engine.logs(&container.name, &request));
-        let mut partial = [String::new(), String::new()];
-        while let Some(Ok(LogChunk { is_error, bytes })) = stream.next().await {
-            let rest = &mut partial[usize::from(is_error)];
-            rest.push_str(&String::from_utf8_lossy(&bytes));
-            while let Some(end) = rest.find('\n') {
-                let line: String = rest.drain(..=end).collect();
-                if out.send(line_of(&container, is_error, line.trim_end_matches(['\n', '\r']))).await.is_err() {
+        let mut pieces = [Pieces::default(), Pieces::default()];
+        while let Some(chunk) = stream.next().await {
+            let LogChunk { is_error, bytes } = match chunk {
+                Ok(chunk) => chunk,
+                // whoever follows waits for the next container of that name
+                Err(error) if request.follow && error.is_not_found() => break,
+                Err(error) => {
+                    let _ = out.send(Err(error)).await;
+                    return;
+                }
+            };
+            for line in pieces[usize::from(is_error)].add(&bytes) {
+                if out.send(Ok(line_of(&container, is_error, &line))).await.is_err() {
                     return;
                 }
             }
         }
-        for (i, rest) in partial.iter().enumerate().filter(|(_, rest)| !rest.is_empty()) {
-            let _ = out.send(line_of(&container, i == 1, rest)).await;
+        for (i, rest) in pieces.iter_mut().enumerate() {
+            if let Some(line) = rest.end() {
+                let _ = out.send(Ok(line_of(&container, i == 1, &line))).await;
+            }
         }
         if !request.follow {
             return;

@@ -12,6 +12,7 @@ pub mod status;
 pub mod up;
 
 use compose::Problem;
+use compose::observed::{Container, State};
 use compose::project::Service;
 
 use crate::failure::Failure;
@@ -26,12 +27,18 @@ fn unknown_service(name: &str, known: &[&str]) -> Failure {
     Failure::problems(&[problem.hint(hint)])
 }
 
-/// The services that were named, or all that have a container.
+/// Refuses a name that no service has.
 pub fn check_names(named: &[String], known: &[&str]) -> Result<(), Failure> {
     match named.iter().find(|n| !known.contains(&n.as_str())) {
         Some(unknown) => Err(unknown_service(unknown, known)),
         None => Ok(()),
     }
+}
+
+/// The container of a service, the one that runs if an interrupted run left two.
+pub fn container_of<'a>(containers: &'a [Container], service: &str) -> Option<&'a Container> {
+    let own = containers.iter().filter(|c| c.service() == service && !c.is_one_off());
+    own.max_by_key(|c| c.state == State::Running)
 }
 
 /// The service's addresses as people reach them: name, URL with the published port, login.

@@ -2,6 +2,7 @@
 
 use compose::observed::{COMPOSE_PROJECT, Observed};
 use compose::plan::{self, Action, Down};
+use compose::project::Project;
 use engine::Engine;
 
 use super::check_names;
@@ -26,20 +27,26 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     let _lock = lock::take(&data, &name)?;
 
     let observed = engine.observe(&name).await?;
-    let ran: Vec<String> = observed.containers.iter().map(|c| c.service().to_owned()).collect();
-    // what comes up again is what was asked for, or everything that ran before
-    let services = if args.services.is_empty() { vec![] } else { back_up(&ran, &args.services) };
-    let up = UpArgs { services, wait_timeout: args.wait_timeout, ..UpArgs::default() };
+    let data = plan::data_of(&loaded.project, &args.services);
+    let plan = plan::down(&name, &observed, &Down { services: args.services.clone(), volumes: true, data });
+    for note in &plan.notes {
+        context.note(&format!("note: {note}"));
+    }
+    // all profiles, for what ran because somebody asked for it
+    let up = UpArgs { profile: vec!["*".to_owned()], wait_timeout: args.wait_timeout, ..UpArgs::default() };
+    let all = context.load(&up.profile, &[])?;
+    let wanted = comes_back(&all.project, &loaded.project, &observed, &args.services);
     // whatever could keep it from coming up again is found before anything is deleted
-    let mut prepared = prepare(context, &up, &engine, context.load(&up.profile, &up.services)?).await?;
+    let mut prepared = prepare(context, &up, &engine, all, wanted).await?;
 
-    let plan = plan::down(&name, &observed, &Down { services: args.services.clone(), volumes: true });
     let volumes: Vec<String> = plan
         .steps
         .iter()
         .filter_map(|s| if let Action::RemoveVolume { name } = &s.action { Some(name.clone()) } else { None })
         .collect();
-    if !volumes.is_empty() {
+    if volumes.is_empty() {
+        context.note("there is no data to delete");
+    } else {
         let listing = listing(&engine, &volumes).await;
         confirm(context, &args, &listing)?;
     }
@@ -50,16 +57,18 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     }
     check_gone(context, &engine, &name, &volumes).await?;
     prepared.observed = None;
-    let outcome = prepared.bring_up(context, &up, &engine).await?;
-    context.screen.finish();
-    outcome.report(context, &up)
+    prepared.bring_up(context, &up, &engine).await
 }
 
-/// The services that were asked for, and those that went down with them.
-fn back_up(ran: &[String], asked: &[String]) -> Vec<String> {
-    let mut services = asked.to_vec();
-    services.extend(ran.iter().filter(|r| !asked.contains(r)).cloned());
-    services
+/// The services that come up again, required and optional: those that were asked for, or else all that come up by
+/// themselves; and whatever ran. A container of a service that the files no longer name has nothing to come back from.
+fn comes_back(all: &Project, usual: &Project, observed: &Observed, asked: &[String]) -> (Vec<String>, Vec<String>) {
+    let ran = observed.containers.iter().filter(|c| !c.is_one_off()).map(|c| c.service().to_owned());
+    let mut beside: Vec<String> = ran.filter(|name| all.services.contains_key(name)).collect();
+    if asked.is_empty() {
+        beside.extend(usual.services.keys().cloned());
+    }
+    plan::included_with(all, asked, &beside, false)
 }
 
 async fn listing(engine: &Engine, volumes: &[String]) -> String {
@@ -102,6 +111,10 @@ async fn check_gone(context: &Context, engine: &Engine, project: &str, volumes: 
         return Ok(());
     }
     Err(Failure::new(Exit::Partial, 2, "some volumes are still there; nothing was brought up")
-        .details(left)
-        .hint(format!("see what uses them: docker ps -a --filter volume=NAME\nthen: {}", context.again(&[]))))
+        .hint(format!(
+            "see what uses them: docker ps -a{}\nthen: {}",
+            left.iter().map(|name| format!(" --filter volume={name}")).collect::<String>(),
+            context.again(&[])
+        ))
+        .details(left))
 }

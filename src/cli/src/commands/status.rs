@@ -3,7 +3,7 @@
 use compose::observed::{Container, LABEL_SOURCE, LABEL_VERSION, State};
 use compose::project::Project;
 
-use super::check_names;
+use super::{check_names, container_of};
 use crate::args::StatusArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -59,10 +59,7 @@ fn is_profiled(project: &Project, service: &str) -> bool {
 }
 
 fn row<'a>(project: &'a Project, containers: &'a [Container], service: &'a str) -> Row<'a> {
-    let container = containers
-        .iter()
-        .filter(|c| c.service() == service && !c.is_one_off())
-        .max_by_key(|c| c.state == State::Running);
+    let container = container_of(containers, service);
     let declared = project.services.get(service);
     let mut addresses: Vec<String> =
         declared.map(|s| super::addresses(s).into_iter().map(|(_, url, _)| url).collect()).unwrap_or_default();

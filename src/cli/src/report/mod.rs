@@ -58,6 +58,9 @@ pub trait Screen: Reporter {
     /// Shows all that was reported, leaves the terminal in order, and falls silent. May be called again.
     fn finish(&self);
 
+    /// Leaves what is shown as it is; what comes from now on begins below it.
+    fn settle(&self);
+
     /// Runs `f` while nothing else is written: for a question, or for output of another kind.
     fn suspend(&self, f: &mut dyn FnMut());
 }

@@ -21,6 +21,8 @@ pub(super) trait Renderer {
     }
     /// Take everything that will change off the screen.
     fn hide(&mut self) {}
+    /// Let what is shown stay, and begin anew below it.
+    fn settle(&mut self) {}
     /// The last word.
     fn end(&mut self) {}
 }
@@ -29,6 +31,7 @@ enum Message {
     News(Progress),
     Hide(Sender<()>),
     Show,
+    Settle,
     End,
 }
 
@@ -62,6 +65,10 @@ impl Screen for Pump {
             let _ = self.to.send(Message::End);
             let _ = thread.join();
         }
+    }
+
+    fn settle(&self) {
+        let _ = self.to.send(Message::Settle);
     }
 
     fn suspend(&self, f: &mut dyn FnMut()) {
@@ -109,6 +116,10 @@ fn render(mut renderer: impl Renderer, from: &Receiver<Message>) {
                 let _ = done.send(());
             }
             Ok(Message::Show) => hidden = hidden.saturating_sub(1),
+            Ok(Message::Settle) => {
+                held.drain(..).for_each(|news| renderer.news(&news));
+                renderer.settle();
+            }
             // `finish` wins over a question that is still open: an interrupt must not wait for an answer
             Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}

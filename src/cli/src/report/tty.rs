@@ -86,6 +86,13 @@ impl Renderer for Tty {
         self.changed = true;
     }
 
+    fn settle(&mut self) {
+        self.hide();
+        self.window.leave(&self.view(true).list(&self.board));
+        self.board = Board::default();
+        self.changed = false;
+    }
+
     fn end(&mut self) {
         self.hide();
         self.bar.finish_and_clear();

@@ -167,6 +167,22 @@ fn hiding_gives_the_place_to_others() {
 }
 
 #[test]
+fn what_has_settled_stays_above_what_comes() {
+    let mut bench = Bench::new(80, 10, PLAIN);
+    bench.service("postgres", Phase::Done("ready"), "");
+    bench.pass(100);
+    bench.tty.settle();
+    let settled = " ✓ service postgres ready       0.0s";
+    assert_eq!(bench.show(), [settled]);
+    bench.terminal.feed("postgres  localhost:5432\r\n");
+    bench.service("jaeger", Phase::Doing("starting"), "");
+    let below = [settled, "postgres  localhost:5432", " ⠹ service jaeger starting    0.1s"];
+    assert_eq!(bench.pass(100), below);
+    bench.service("jaeger", Phase::Done("started"), "");
+    assert_eq!(bench.end()[2], " ✓ service jaeger started     0.1s");
+}
+
+#[test]
 fn it_draws_ten_times_a_second_at_most_and_rests_when_nothing_turns() {
     let mut bench = Bench::new(80, 10, PLAIN);
     assert_eq!(bench.tty.wake(), None);

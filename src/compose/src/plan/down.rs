@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Down, Plan};
 use crate::observed::{COMPOSE_PROJECT, Container, Observed};
+use crate::project::{MountSource, Project};
 
 /// Stops and removes in reverse dependency order, what has no edge in parallel; then networks, then volumes if asked.
 ///
-/// `services` empty means everything; else those services and whatever depends on them.
+/// `services` empty means everything; else those services and whatever depends on them. Data goes only of the services
+/// that were named, not of those that go along.
 pub fn down(project: &str, observed: &Observed, wish: &Down) -> Plan {
     let mut plan = Plan::default();
     let going: Vec<&Container> = selected(observed, &wish.services);
@@ -46,8 +48,13 @@ pub fn down(project: &str, observed: &Observed, wish: &Down) -> Plan {
     if wish.volumes {
         for name in owned(project, &observed.volumes) {
             let used = |c: &&Container| c.volumes.iter().any(|v| v.name == name);
-            let concerned = wish.services.is_empty() || going.iter().any(used);
-            if concerned && !staying.iter().any(used) {
+            let named = |c: &&Container| wish.services.iter().any(|s| s == c.service());
+            let concerned = wish.services.is_empty()
+                || wish.data.iter().any(|d| d == name)
+                || going.iter().filter(|c| named(c)).any(used);
+            if let Some(user) = staying.iter().find(|c| concerned && used(c)) {
+                plan.notes.push(format!("volume {name} stays: {} uses it too", user.service()));
+            } else if concerned {
                 plan.push(Action::RemoveVolume { name: name.to_owned() }, removals.clone(), "its data was asked to go");
             }
         }
@@ -63,6 +70,16 @@ pub fn down(project: &str, observed: &Observed, wish: &Down) -> Plan {
         }
     }
     plan
+}
+
+/// Names of the project's own volumes that the files give to these services.
+pub fn data_of(project: &Project, services: &[String]) -> Vec<String> {
+    let mounts = services.iter().filter_map(|s| project.services.get(s)).flat_map(|s| &s.mounts);
+    let names = mounts.filter_map(|m| match &m.source {
+        MountSource::Volume(key) => project.volumes.get(key).filter(|v| !v.external).map(|v| v.name.clone()),
+        _ => None,
+    });
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Names of the objects that carry the project's label.

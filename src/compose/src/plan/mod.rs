@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use down::down;
+pub use down::{data_of, down};
 pub use ports::{Clash, Wanted, clashes, wanted_ports};
 pub use refusal::Refusal;
-pub use up::{Up, included, up};
+pub use up::{Up, included, included_with, up};
 pub use verdict::is_done_job;
 
 /// `down`: which services, and whether their data goes too.
@@ -25,6 +25,8 @@ pub struct Down {
     pub services: Vec<String>,
     /// Delete the volumes too.
     pub volumes: bool,
+    /// Names of the volumes that the files give to the named services: they go even where no container mounts them.
+    pub data: Vec<String>,
 }
 
 /// The image that stands behind a service in this run.
@@ -34,7 +36,7 @@ pub struct Chosen {
     pub reference: String,
     /// Image id, `sha256:…`.
     pub id: String,
-    /// `official` or `recipe`.
+    /// `image` for one that somebody published, `recipe`, `executable`.
     pub source: String,
     /// Version of the server in it.
     pub version: String,
@@ -64,9 +66,37 @@ pub struct Step {
     /// Steps whose failure makes this one pointless, though it need not wait for them.
     pub doomed_by: Vec<usize>,
     /// Why.
-    pub because: String,
+    pub because: Because,
     /// Expected time from here to the end of the longest chain; the longest goes first.
     pub weight: Duration,
+}
+
+/// Why a step is taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Because {
+    /// What it makes was not there.
+    #[default]
+    New,
+    /// A wait for what runs already, as it should.
+    Unchanged,
+    /// Something else, which only people read.
+    Told(String),
+}
+
+impl<T: Into<String>> From<T> for Because {
+    fn from(words: T) -> Self {
+        Because::Told(words.into())
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Because::New => "not there yet",
+            Because::Unchanged => "unchanged",
+            Because::Told(words) => words,
+        })
+    }
 }
 
 /// One request to Docker.
@@ -182,7 +212,7 @@ impl Plan {
     }
 
     /// Adds a step; returns its position.
-    fn push(&mut self, action: Action, after: Vec<usize>, because: impl Into<String>) -> usize {
+    fn push(&mut self, action: Action, after: Vec<usize>, because: impl Into<Because>) -> usize {
         let because = because.into();
         self.steps.push(Step { action, after, doomed_by: vec![], because, weight: Duration::ZERO });
         self.steps.len() - 1

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::refusal::{Refusal, refusals};
 use super::verdict::{Verdict, anonymous_volumes, verdict};
-use super::{Action, Chosen, Images, Plan};
+use super::{Action, Because, Chosen, Images, Plan};
 use crate::observed::{Container, LABEL_SOURCE, LABEL_VERSION, Observed, State};
 use crate::project::{Condition, MountSource, Project, Service};
 
@@ -26,14 +26,21 @@ pub struct Up {
 ///
 /// `named` empty means all. Whatever is named, and whatever a required service cannot do without, is required.
 pub fn included(project: &Project, named: &[String], no_deps: bool) -> (Vec<String>, Vec<String>) {
+    let all: Vec<String> = project.services.keys().cloned().collect();
+    included_with(project, named, if named.is_empty() { &all } else { &[] }, no_deps)
+}
+
+/// The same with services that are wanted beside the named ones, and that count as what they are.
+pub fn included_with(
+    project: &Project,
+    named: &[String],
+    beside: &[String],
+    no_deps: bool,
+) -> (Vec<String>, Vec<String>) {
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
     let mut required: BTreeSet<&str> = BTreeSet::new();
-    if named.is_empty() {
-        wanted.extend(project.services.keys().map(String::as_str));
-    } else {
-        for name in named {
-            reach(project, name, no_deps, &|_| true, &mut wanted);
-        }
+    for name in named.iter().chain(beside) {
+        reach(project, name, no_deps, &|_| true, &mut wanted);
     }
     for s in project.services.values().filter(|s| wanted.contains(s.name.as_str())) {
         if s.is_required() || named.contains(&s.name) {
@@ -127,7 +134,7 @@ impl<'a> Work<'a> {
                 continue;
             }
             let action = Action::CreateNetwork { key: key.clone(), name: network.name.clone() };
-            let step = self.plan.push(action, vec![], "not there yet");
+            let step = self.plan.push(action, vec![], Because::New);
             self.made.insert(network.name.clone(), step);
         }
         for mount in &service.mounts {
@@ -143,7 +150,7 @@ impl<'a> Work<'a> {
             let labels =
                 BTreeMap::from([(LABEL_SOURCE.to_owned(), image.source), (LABEL_VERSION.to_owned(), image.version)]);
             let action = Action::CreateVolume { key: key.clone(), name: volume.name.clone(), labels };
-            let step = self.plan.push(action, vec![], "not there yet");
+            let step = self.plan.push(action, vec![], Because::New);
             self.made.insert(volume.name.clone(), step);
         }
     }
@@ -173,11 +180,11 @@ impl<'a> Work<'a> {
                 let step = self.replace(service, old, image, before_start, &because);
                 Some(self.start(service, vec![step], &because))
             }
-            Verdict::Start { because } => Some(self.start(service, before_start, because)),
+            Verdict::Start { because } => Some(self.start(service, before_start, &because.into())),
             Verdict::Finish => {
-                let because = "was made but never started";
-                let filled = self.fill(service, &service.container_name, before_start, because);
-                Some(self.start(service, filled, because))
+                let because = "was made but never started".into();
+                let filled = self.fill(service, &service.container_name, before_start, &because);
+                Some(self.start(service, filled, &because))
             }
             Verdict::Unpause => {
                 let action =
@@ -204,7 +211,7 @@ impl<'a> Work<'a> {
         image: Chosen,
         inherit: Vec<(String, String)>,
         mut after: Vec<usize>,
-        because: &str,
+        because: &Because,
     ) -> usize {
         let names = service.networks.keys().filter_map(|k| self.project.networks.get(k).map(|n| &n.name)).chain(
             service.mounts.iter().filter_map(|m| match &m.source {
@@ -216,17 +223,17 @@ impl<'a> Work<'a> {
         after.sort_unstable();
         after.dedup();
         let action = Action::CreateContainer { service: service.name.clone(), name: name.to_owned(), image, inherit };
-        let created = self.plan.push(action, after, because);
+        let created = self.plan.push(action, after, because.clone());
         self.fill(service, name, vec![created], because)[0]
     }
 
     /// Copies the configuration, if there is any; the steps after which the container has it.
-    fn fill(&mut self, service: &Service, name: &str, after: Vec<usize>, because: &str) -> Vec<usize> {
+    fn fill(&mut self, service: &Service, name: &str, after: Vec<usize>, because: &Because) -> Vec<usize> {
         if service.configs.is_empty() {
             return after;
         }
         let action = Action::CopyConfigs { service: service.name.clone(), name: name.to_owned() };
-        vec![self.plan.push(action, after, because)]
+        vec![self.plan.push(action, after, because.clone())]
     }
 
     /// The new container is made beside the old one, so that a mistake in it leaves the old one running.
@@ -236,7 +243,7 @@ impl<'a> Work<'a> {
         old: &Container,
         image: Chosen,
         after: Vec<usize>,
-        because: &str,
+        because: &Because,
     ) -> usize {
         let name = format!("{}_{}", &old.id[..old.id.len().min(12)], service.container_name);
         let inherit = anonymous_volumes(service, old);
@@ -245,12 +252,12 @@ impl<'a> Work<'a> {
         let mut last = created;
         if old.state != State::Exited && old.state != State::Created {
             let stop = Action::StopContainer { service: service_name.clone(), name: old.name.clone() };
-            last = self.plan.push(stop, vec![last], because);
+            last = self.plan.push(stop, vec![last], because.clone());
         }
         let remove = Action::RemoveContainer { service: service_name.clone(), name: old.name.clone() };
-        last = self.plan.push(remove, vec![last], because);
+        last = self.plan.push(remove, vec![last], because.clone());
         let rename = Action::RenameContainer { service: service_name, from: name, to: service.container_name.clone() };
-        self.plan.push(rename, vec![last], because)
+        self.plan.push(rename, vec![last], because.clone())
     }
 
     fn remove(&mut self, container: &Container, because: &str) -> usize {
@@ -260,7 +267,7 @@ impl<'a> Work<'a> {
         self.plan.push(Action::RemoveContainer { service, name }, vec![stop], because)
     }
 
-    fn start(&mut self, service: &Service, mut after: Vec<usize>, because: &str) -> usize {
+    fn start(&mut self, service: &Service, mut after: Vec<usize>, because: &Because) -> usize {
         // an edge that is not required cannot hold the service back, so it only puts it later in the list
         for (dependency, edge) in service.depends_on.iter().filter(|(_, edge)| edge.required) {
             let Some(ends) = self.ends.get(dependency.as_str()) else { continue };
@@ -272,7 +279,7 @@ impl<'a> Work<'a> {
         after.sort_unstable();
         after.dedup();
         let action = Action::StartContainer { service: service.name.clone(), name: service.container_name.clone() };
-        self.plan.push(action, after, because)
+        self.plan.push(action, after, because.clone())
     }
 
     /// `depends_on.restart: true`: a service that has not changed is restarted with the one that it depends on.
@@ -282,7 +289,7 @@ impl<'a> Work<'a> {
             .iter()
             .filter(|(_, edge)| edge.restart)
             .find_map(|(name, _)| Some((name, self.ends.get(name.as_str())?.started?)))?;
-        let because = format!("its dependency {dependency} starts anew");
+        let because = Because::from(format!("its dependency {dependency} starts anew"));
         let action = Action::StopContainer { service: service.name.clone(), name: service.container_name.clone() };
         // not before the dependency is about to start: what cannot even be made must not take this one down
         let after = self.plan.steps[start].after.clone();
@@ -308,7 +315,7 @@ impl<'a> Work<'a> {
         } else {
             Action::WaitReady { service: service_name, name }
         };
-        let because = if started.is_some() { "started in this run" } else { "unchanged" };
+        let because = if started.is_some() { "started in this run".into() } else { Because::Unchanged };
         let step = self.plan.push(action, started.into_iter().collect(), because);
         self.plan.steps[step].doomed_by = service
             .depends_on

@@ -1,6 +1,6 @@
 //! What a service's container needs, and why.
 
-use super::Chosen;
+use super::{Because, Chosen};
 use crate::digest::{self, Groups};
 use crate::observed::{COMPOSE_HASH, Container, LABEL_SPEC, Observed, State};
 use crate::project::{Condition, MountSource, Project, Service};
@@ -8,10 +8,10 @@ use crate::project::{Condition, MountSource, Project, Service};
 /// What a service's container needs.
 pub(super) enum Verdict {
     Create {
-        because: String,
+        because: Because,
     },
     Replace {
-        because: String,
+        because: Because,
     },
     Start {
         because: &'static str,
@@ -29,9 +29,9 @@ pub(super) fn verdict(
     current: Option<&Container>,
     image: &Chosen,
 ) -> Verdict {
-    let Some(c) = current else { return Verdict::Create { because: "not there yet".into() } };
+    let Some(c) = current else { return Verdict::Create { because: Because::New } };
     if let Some(because) = difference(project, observed, service, c, image) {
-        return Verdict::Replace { because };
+        return Verdict::Replace { because: because.into() };
     }
     match c.state {
         State::Running | State::Restarting => Verdict::Leave,

@@ -32,14 +32,15 @@ pub(super) fn secrets(node: Option<&Node>, environment: &Environment, report: &m
 
 fn secret(item: &Node, environment: &Environment, report: &mut Report) -> Option<SecretDefault> {
     let map = fields::map(item, "secrets[]", report)?;
-    fields::check_keys(map, "a secret", &["variable", "default"], &[], report);
+    fields::check_keys(map, "a secret", &["variable", "default", "in_address"], &[], report);
     let variable = required(item, map, "variable", report)?;
     let default = required(item, map, "default", report)?;
     let value = environment.get(&variable).filter(|v| !v.is_empty());
     let is_default = value.is_none_or(|v| v == default);
-    // they are pasted into addresses such as amqp://user:password@host, where these would end the password
+    let in_address = map.get("in_address").and_then(|e| fields::boolean(&e.node, "in_address", report));
+    // in addresses such as amqp://user:password@host other characters would end the password
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~!*'(),;=+&".contains(c);
-    if let Some(bad) = value.and_then(|v| v.chars().find(|c| !plain(*c))) {
+    if let Some(bad) = value.filter(|_| in_address == Some(true)).and_then(|v| v.chars().find(|c| !plain(*c))) {
         let message = format!("{variable} contains `{}`, which cannot stand in an address", bad.escape_default());
         let hint = "use letters, digits and any of - . _ ~ ! * ( ) , ; = + &";
         report.problem_hint(item.spot, message, Some(hint.into()));

@@ -1,12 +1,9 @@
 //! What is told and kept while a plan is carried out.
 
-use compose::plan::{Action, Step};
+use compose::plan::{Action, Because, Step};
 
-use super::{Applied, Done, Run, UNCHANGED};
+use super::{Applied, Done, Run};
 use crate::progress::{Kind, Phase};
-
-/// The reason of a plan for making what was not there; worth no words.
-const NEW: &str = "not there yet";
 
 impl Run<'_> {
     /// Tells that a step begins.
@@ -22,9 +19,10 @@ impl Run<'_> {
         let note = if step.action.is_wait() {
             let services: Vec<&str> =
                 step.doomed_by.iter().filter_map(|&before| self.plan.steps[before].action.service()).collect();
-            (!services.is_empty() && step.because != UNCHANGED).then(|| format!("for {}", services.join(", ")))
+            (!services.is_empty() && step.because != Because::Unchanged).then(|| format!("for {}", services.join(", ")))
         } else {
-            Some(step.because.clone()).filter(|because| because != NEW)
+            // that something was not there is worth no words
+            Some(&step.because).filter(|because| **because != Because::New).map(ToString::to_string)
         };
         self.tell(&step.action, Phase::Doing(word), note);
     }
@@ -47,8 +45,8 @@ impl Run<'_> {
         match (action, done) {
             (_, Done::Ready(readiness)) => {
                 let service = action.service().unwrap_or_default();
-                let word = if self.plan.steps[i].because == UNCHANGED { "running" } else { "ready" };
-                let change = applied.changes.get(service).filter(|because| *because != NEW);
+                let word = if self.plan.steps[i].because == Because::Unchanged { "running" } else { "ready" };
+                let change = applied.changes.get(service).filter(|because| **because != Because::New);
                 let note = change.map_or(readiness.how.clone(), |because| format!("{because}; {}", readiness.how));
                 self.tell(action, Phase::Done(word), Some(note));
                 applied.ready.insert(service.to_owned(), readiness);

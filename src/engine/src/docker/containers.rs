@@ -8,8 +8,8 @@ use bollard::models::{
     NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptions, InspectContainerOptions, KillContainerOptions, RemoveContainerOptions,
-    RenameContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions, RenameContainerOptions,
+    StopContainerOptions, UploadToContainerOptions,
 };
 use compose::project::{ConfigFile, Healthcheck, MountSource, Port, Project, Restart, Service};
 
@@ -43,7 +43,7 @@ pub struct Detail {
     pub health_log: Vec<String>,
     /// The check in force: the file's, or else the image's.
     pub healthcheck: Option<Healthcheck>,
-    /// User of the main process; the check runs as the same.
+    /// The engine starts it again when it ends.
     pub restart_always: bool,
     /// Published address by container port (tcp).
     pub published: BTreeMap<u16, (String, u16)>,
@@ -120,12 +120,6 @@ impl Engine {
         }
         let detail = self.inspect(name).await;
         Ok(detail.is_ok_and(|d| d.exit_code == 137 && !d.oom_killed))
-    }
-
-    /// Kills a container at once.
-    pub async fn kill_container(&self, name: &str) -> Result<(), Error> {
-        let killed = self.docker.kill_container(name, None::<KillContainerOptions>).await;
-        killed.map_err(doing(|| format!("kill container {name}")))
     }
 
     /// Removes a container; one that is gone already is no error. Volumes stay.

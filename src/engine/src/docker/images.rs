@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::models::{ContainerCreateBody, ImageSummary};
 use bollard::query_parameters::{
     CreateContainerOptions, DownloadFromContainerOptions, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
-    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
 use futures_util::TryStreamExt;
 
@@ -26,7 +26,7 @@ pub use compose::observed::Image;
 
 pub use archive::ArchiveError;
 pub use build::{Build, BuildError};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, HelperError, registry};
 pub use detail::ImageDetail;
 pub(crate) use import::quoted;
 pub use import::{Import, chunks};
@@ -76,13 +76,6 @@ impl Engine {
             Err(e) if e.is_not_found() => Ok(None),
             Err(e) => Err(e),
         }
-    }
-
-    /// Give an image one more name.
-    pub async fn tag(&self, image: &str, name: &str) -> Result<(), Error> {
-        let (repo, tag) = split_tag(name);
-        let options = TagImageOptionsBuilder::default().repo(repo).tag(tag).build();
-        self.docker.tag_image(image, Some(options)).await.map_err(doing(|| format!("tag image {image} as {name}")))
     }
 
     /// Take a name away from an image, and the image too when that was its last one. False: there was none, or a

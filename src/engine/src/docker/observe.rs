@@ -25,12 +25,12 @@ impl Engine {
         self.list(ListContainersOptions { all: true, filters, ..Default::default() }).await
     }
 
-    /// The project whose containers were made from a folder.
-    pub async fn project_of_folder(&self, folder: &std::path::Path) -> Result<Option<String>, Error> {
-        let all = self.all_containers().await?;
+    /// The containers that were made from a folder, whatever their project.
+    pub async fn containers_from(&self, folder: &std::path::Path) -> Result<Vec<Container>, Error> {
+        let mut all = self.all_containers().await?;
         let folder = folder.to_string_lossy();
-        let label = |c: &Container| c.labels.get(compose::observed::COMPOSE_WORKING_DIR).is_some_and(|d| *d == folder);
-        Ok(all.iter().find(|c| label(c)).and_then(|c| c.project().map(str::to_owned)))
+        all.retain(|c| c.labels.get(compose::observed::COMPOSE_WORKING_DIR).is_some_and(|d| *d == folder));
+        Ok(all)
     }
 
     async fn all_containers(&self) -> Result<Vec<Container>, Error> {

@@ -8,12 +8,12 @@ use compose::project::Project;
 use engine::Engine;
 use engine::supply::{Origin, Supply};
 
-use super::{optional, wish, with_stand_ins};
+use super::{Tier, optional, wish, with_stand_ins};
+use crate::absent_images::AbsentImages;
 use crate::args::UpArgs;
 use crate::commands::images::supply;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::memory::Memory;
 use crate::project::{Loaded, data_folder};
 use crate::{preflight, trouble};
 
@@ -23,17 +23,17 @@ pub async fn run(context: &Context, args: &UpArgs, engine: &Engine, loaded: &Loa
     let (required, mut optional) = plan::included(&loaded.project, &args.services, args.no_deps);
     let all = [required.clone(), optional.clone()].concat();
     let observed = preflight::check(context, engine, &loaded.project, &all).await?;
-    let memory = Memory::of(data_folder(&context.env, context.folder())?, &loaded.project.name);
-    let given_up = optional::given_up(args, &memory, &supply, &observed, &loaded.project, &optional);
+    let absent = AbsentImages::of(data_folder(&context.env, context.folder())?, &loaded.project.name);
+    let given_up = optional::given_up(args, &absent, &supply, &observed, &loaded.project, &optional);
     optional.retain(|s| !given_up.contains(s));
     let all = [required.clone(), optional.clone()].concat();
     let (images, fetches) = foresee(&supply, &observed, &loaded.project, &all).await;
     let with_images = with_stand_ins(context, args, loaded.clone(), &images)?;
-    let plan_of = |services: &[String]| {
-        plan::up(&with_images.project, &observed, &wish(args, services, &images))
-            .map_err(|refusals| trouble::refused(context, &refusals))
+    let plan_of = |services: &[String], tier| {
+        plan::up(&with_images.project, &observed, &wish(args, services, &images, tier))
+            .map_err(|refusals| trouble::refused(context, &with_images.project, &observed, &refusals))
     };
-    let (first, second) = (plan_of(&required)?, plan_of(&optional)?);
+    let (first, second) = (plan_of(&required, Tier::Required)?, plan_of(&optional, Tier::Optional)?);
     let changes = !fetches.is_empty() || !first.changes_nothing() || !second.changes_nothing();
     if context.json() {
         context.print_json(&serde_json::json!({
@@ -82,7 +82,7 @@ fn steps(plan: &Plan) -> Vec<serde_json::Value> {
     let step = |s: &plan::Step| {
         serde_json::json!({
             "action": s.action.to_string(), "service": s.action.service(), "after": s.after,
-            "because": s.because, "destructive": s.action.is_destructive(),
+            "because": s.because.to_string(), "destructive": s.action.is_destructive(),
         })
     };
     plan.steps.iter().map(step).collect()

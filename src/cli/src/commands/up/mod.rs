@@ -3,6 +3,7 @@
 mod dry_run;
 mod optional;
 mod outcome;
+mod state;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,8 @@ use crate::commands::images::supply;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::project::{Loaded, data_folder};
-use crate::{lock, preflight, setup_engine, trouble};
+use crate::setup::connect;
+use crate::{lock, preflight, trouble};
 use optional::Optional;
 use outcome::Outcome;
 
@@ -34,15 +36,13 @@ pub async fn run(context: &Context, args: UpArgs) -> Result<u8, Failure> {
     let known: Vec<&str> = loaded.project.services.keys().map(String::as_str).collect();
     check_names(&args.services, &known)?;
 
-    let engine = setup_engine::engine(context, &args).await?;
+    let engine = connect::engine(context, &args).await?;
     if args.dry_run {
         return dry_run::run(context, &args, &engine, &loaded).await;
     }
     let _lock = lock::take(&data_folder(&context.env, context.folder())?, &loaded.project.name)?;
-    let prepared = prepare(context, &args, &engine, loaded).await?;
-    let outcome = prepared.bring_up(context, &args, &engine).await?;
-    context.screen.finish();
-    outcome.report(context, &args)
+    let wanted = plan::included(&loaded.project, &args.services, args.no_deps);
+    prepare(context, &args, &engine, loaded, wanted).await?.bring_up(context, &args, &engine).await
 }
 
 /// Says which project it is, and refuses credentials that everybody knows where others could use them.
@@ -68,14 +68,14 @@ pub struct Prepared<'a> {
     pub observed: Option<Observed>,
 }
 
-/// Checks ports and names, and gets the images of the required services.
+/// Checks ports and names, and gets the images of the required ones of the `wanted` services; the others are optional.
 pub async fn prepare<'a>(
     context: &'a Context,
     args: &'a UpArgs,
     engine: &'a Engine,
     loaded: Loaded,
+    (required, optional): (Vec<String>, Vec<String>),
 ) -> Result<Prepared<'a>, Failure> {
-    let (required, optional) = plan::included(&loaded.project, &args.services, args.no_deps);
     let all = [required.clone(), optional.clone()].concat();
     let observed = preflight::check(context, engine, &loaded.project, &all).await?;
     let supply = supply(context, engine, args.pull, args.platform_binary.as_deref())?;
@@ -98,32 +98,44 @@ pub async fn prepare<'a>(
 }
 
 impl Prepared<'_> {
-    /// Carries out what is needed, the required services first.
-    pub async fn bring_up(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<Outcome, Failure> {
-        let Self { loaded, required, optional, mut images, wanted, supply, observed } = self;
+    /// Carries out what is needed. Once the required services are ready that is told, then come the optional ones.
+    pub async fn bring_up(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<u8, Failure> {
+        let Self { loaded, required, optional, images, wanted, supply, observed } = self;
         let project = loaded.project;
         let observed = match observed {
             Some(observed) => observed,
             None => engine.observe(&project.name).await?,
         };
-        let applied = carry_out(context, args, engine, &project, &observed, &required, &images).await?;
+        let wish = wish(args, &required, &images, Tier::Required);
+        let applied = carry_out(context, args, engine, &project, &observed, wish).await?;
         if context.cancel.is_cancelled() {
             return Err(interrupted(context));
         }
-        let mut outcome = Optional::default();
-        if applied.failures.is_empty() && !optional.is_empty() {
-            let observed = if applied.changes.is_empty() && applied.removed.is_empty() {
-                observed
-            } else {
-                engine.observe(&project.name).await?
-            };
-            let (came, more) =
-                optional::bring_up(context, args, engine, &project, &supply, observed, &optional).await?;
-            images.extend(more);
-            outcome = came;
+        let untouched = applied.changes.is_empty() && applied.removed.is_empty();
+        let mut outcome = Outcome { project, required, applied, optional: Optional::default(), images, wanted };
+        if optional.is_empty() {
+            context.screen.finish();
+        } else {
+            context.screen.settle();
         }
-        Ok(Outcome { project, required, applied, optional: outcome, images, wanted })
+        outcome.tell_required(context, args)?;
+        if !optional.is_empty() {
+            let observed = if untouched { observed } else { engine.observe(&outcome.project.name).await? };
+            let (came, more) =
+                optional::bring_up(context, args, engine, &outcome.project, &supply, observed, &optional).await?;
+            outcome.images.extend(more);
+            outcome.optional = came;
+        }
+        context.screen.finish();
+        outcome.tell_rest(context, args)
     }
+}
+
+/// Whether the run stands and falls with a service.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    Required,
+    Optional,
 }
 
 async fn carry_out(
@@ -132,11 +144,12 @@ async fn carry_out(
     engine: &Engine,
     project: &Project,
     observed: &Observed,
-    services: &[String],
-    images: &Images,
+    wish: Up,
 ) -> Result<Applied, Failure> {
-    let mut plan = plan::up(project, observed, &wish(args, services, images))
-        .map_err(|refusals| trouble::refused(context, &refusals))?;
+    let plan_for = |observed: &Observed| {
+        plan::up(project, observed, &wish).map_err(|refusals| trouble::refused(context, project, observed, &refusals))
+    };
+    let mut plan = plan_for(observed)?;
     for note in &plan.notes {
         context.note(&format!("note: {note}"));
     }
@@ -152,15 +165,16 @@ async fn carry_out(
         }
         context.note("note: containers changed while this run was at work; looking again");
         let observed = engine.observe(&project.name).await?;
-        plan = plan::up(project, &observed, &wish(args, services, images))
-            .map_err(|refusals| trouble::refused(context, &refusals))?;
+        plan = plan_for(&observed)?;
         applied = apply(engine, project, &plan, &context.journal, &limits, &context.cancel).await;
     }
     Ok(applied)
 }
 
-fn wish(args: &UpArgs, services: &[String], images: &Images) -> Up {
-    Up { services: services.to_vec(), images: images.clone(), force_recreate: args.force_recreate, wait: !args.no_wait }
+/// An optional service is waited for only where something else needs it, unless its failure is one of the run.
+fn wish(args: &UpArgs, services: &[String], images: &Images, tier: Tier) -> Up {
+    let wait = !args.no_wait && (tier == Tier::Required || args.strict);
+    Up { services: services.to_vec(), images: images.clone(), force_recreate: args.force_recreate, wait }
 }
 
 /// The built-in stack's file names the images that really run, so that Compose sees the same.
@@ -181,10 +195,12 @@ fn with_stand_ins(context: &Context, args: &UpArgs, loaded: Loaded, images: &Ima
 
 fn refuse_exposed_defaults(project: &Project) -> Result<(), Failure> {
     let Some((variables, why)) = project.exposed_defaults() else { return Ok(()) };
+    let usual = project.working_dir.join(".env");
+    let place = project.env_files.last().unwrap_or(&usual);
     let set = variables.iter().map(|v| format!("{v}=…")).collect::<Vec<_>>().join(" ");
     Err(Failure::new(Exit::Config, 5, format!("the development credentials are known to everyone, and {why}"))
         .details(variables.iter().map(|v| format!("still the default: {v}")))
-        .hint(format!("set them in the shell or in .env: {set}")))
+        .hint(format!("set them in the shell, or in {}: {set}", place.display())))
 }
 
 /// The first Ctrl-C.

@@ -10,16 +10,18 @@ use engine::apply::Applied;
 use engine::progress::{Kind, Phase};
 use engine::supply::{Origin, Supply};
 
-use super::{carry_out, interrupted};
+use super::{Tier, carry_out, interrupted, wish};
+use crate::absent_images::AbsentImages;
 use crate::args::UpArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::memory::Memory;
 use crate::project::data_folder;
 
 /// What became of the optional tiers.
 #[derive(Default)]
 pub struct Optional {
+    /// Services whose images are there.
+    pub services: Vec<String>,
     /// What was done for those whose images are there.
     pub applied: Applied,
     /// Services whose images could not be had now, with the reason.
@@ -38,8 +40,8 @@ pub async fn bring_up(
     observed: Observed,
     services: &[String],
 ) -> Result<(Optional, Images), Failure> {
-    let memory = Memory::of(data_folder(&context.env, context.folder())?, &project.name);
-    let given_up = given_up(args, &memory, supply, &observed, project, services);
+    let absent = AbsentImages::of(data_folder(&context.env, context.folder())?, &project.name);
+    let given_up = given_up(args, &absent, supply, &observed, project, services);
     let to_try: Vec<String> = services.iter().filter(|s| !given_up.contains(s)).cloned().collect();
     let (images, unavailable) = tokio::select! {
         had = supply.images(project, &observed, &to_try) => had,
@@ -51,15 +53,17 @@ pub async fn bring_up(
         let reason = missing.reason.to_string();
         outcome.unavailable.extend(missing.services.iter().map(|name| (name.clone(), reason.clone())));
     }
-    memory.update(project, services, &outcome.given_up, &unavailable);
+    absent.update(project, services, &outcome.given_up, &unavailable);
     for name in &outcome.given_up {
         let note = "its image could not be had before".to_owned();
         context.journal.tell(Kind::Service, name, Phase::Warned("skipped"), Some(note));
     }
     let wanted = outcome.leave_out_dependents(project, services);
     if !wanted.is_empty() {
-        outcome.applied = carry_out(context, args, engine, project, &observed, &wanted, &images).await?;
+        let wish = wish(args, &wanted, &images, Tier::Optional);
+        outcome.applied = carry_out(context, args, engine, project, &observed, wish).await?;
     }
+    outcome.services = wanted;
     if context.cancel.is_cancelled() {
         return Err(interrupted(context));
     }
@@ -69,7 +73,7 @@ pub async fn bring_up(
 /// Services whose images could not be had before, from the same spec.
 pub fn given_up(
     args: &UpArgs,
-    memory: &Memory,
+    absent: &AbsentImages,
     supply: &Supply<'_>,
     observed: &Observed,
     project: &Project,
@@ -77,7 +81,7 @@ pub fn given_up(
 ) -> Vec<String> {
     let known = |name: &&String| {
         let service = &project.services[name.as_str()];
-        !args.pull && matches!(supply.origin(observed, service), Origin::Fetch { .. }) && memory.has(project, service)
+        !args.pull && matches!(supply.origin(observed, service), Origin::Fetch { .. }) && absent.has(project, service)
     };
     services.iter().filter(known).cloned().collect()
 }

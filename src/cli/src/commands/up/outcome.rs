@@ -7,12 +7,13 @@ use compose::project::{MountSource, Project};
 use engine::apply::Applied;
 
 use super::optional::Optional;
+use super::state::State;
 use crate::args::UpArgs;
 use crate::commands::addresses;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::report::style::humantime;
-use crate::report::table::Table;
+use crate::report::table::{Cell, Table};
 use crate::trouble;
 
 /// What a run of `up` came to.
@@ -32,42 +33,30 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Prints what there is to know, and gives the exit code.
-    pub fn report(&self, context: &Context, args: &UpArgs) -> Result<u8, Failure> {
-        if args.timings {
-            context.note(&self.timings(context));
-        }
-        if let Some(failure) = trouble::start(context, &self.project, &self.applied) {
+    /// Fails when a required service did not come up; else tells people where they all are.
+    pub fn tell_required(&self, context: &Context, args: &UpArgs) -> Result<(), Failure> {
+        let failure = trouble::start(context, &self.project, &self.applied).or_else(|| self.unsettled(context, args));
+        if let Some(failure) = failure {
+            context.screen.finish();
+            self.tell_timings(context, args);
             return Err(failure);
         }
-        if let Some(name) = self.required.iter().find(|name| !args.no_wait && !self.settled(name)) {
-            return Err(Failure::new(
-                Exit::Start,
-                4,
-                format!("service `{name}` was neither waited for nor found ready"),
-            )
-            .hint(format!("look at it: {}", context.pasteable(&["health", name]))));
+        if !context.json() {
+            context.print(&format!("{}{}", self.addresses(context), self.remarks(&self.required)));
         }
+        Ok(())
+    }
+
+    /// Tells what became of the optional services, and everything to programs; gives the exit code.
+    pub fn tell_rest(&self, context: &Context, args: &UpArgs) -> Result<u8, Failure> {
+        self.tell_timings(context, args);
         if context.json() {
             context.print_json(&self.json(context));
         } else {
-            context.print(&self.text(context));
-        }
-        if args.strict && !self.optional.unavailable.is_empty() {
-            let (name, why) = &self.optional.unavailable[0];
-            return Err(Failure::new(
-                Exit::Image,
-                2,
-                format!("optional service `{name}` cannot be had (--strict): {why}"),
-            ));
-        }
-        if args.strict && !self.optional.given_up.is_empty() {
-            return Err(Failure::new(
-                Exit::Image,
-                2,
-                format!("optional services cannot be had (--strict): {}", self.optional.given_up.join(", ")),
-            )
-            .hint(format!("try again: {}", context.again(&["--pull"]))));
+            let text = self.optional_text(context);
+            if !text.is_empty() {
+                context.print(&format!("\n{}", text.trim_end()));
+            }
         }
         match trouble::start(context, &self.project, &self.optional.applied) {
             Some(failure) if args.strict => Err(failure),
@@ -75,45 +64,70 @@ impl Outcome {
                 context.note(&format!("optional: {failure}"));
                 Ok(0)
             }
+            None if args.strict => self.complete(context).map(|()| 0),
             None => Ok(0),
         }
     }
 
-    fn text(&self, context: &Context) -> String {
+    /// With `--strict`, every optional service has to be there.
+    fn complete(&self, context: &Context) -> Result<(), Failure> {
+        if let Some((name, why)) = self.optional.unavailable.first() {
+            let message = format!("optional service `{name}` cannot be had (--strict): {why}");
+            return Err(Failure::new(Exit::Image, 2, message));
+        }
+        if self.optional.given_up.is_empty() {
+            return Ok(());
+        }
+        let message = format!("optional services cannot be had (--strict): {}", self.optional.given_up.join(", "));
+        Err(Failure::new(Exit::Image, 2, message).hint(format!("try again: {}", context.again(&["--pull"]))))
+    }
+
+    /// A required service of which nothing is known would be a mistake of ours.
+    fn unsettled(&self, context: &Context, args: &UpArgs) -> Option<Failure> {
+        let settled = |name: &String| self.applied.ready.contains_key(name) || self.applied.untouched.contains(name);
+        let name = self.required.iter().find(|name| !args.no_wait && !settled(name))?;
+        let message = format!("service `{name}` was neither waited for nor found ready");
+        let hint = format!("look at it: {}", context.pasteable(&["health", name]));
+        Some(Failure::new(Exit::Start, 4, message).hint(hint))
+    }
+
+    /// The required services and where they are.
+    fn addresses(&self, context: &Context) -> String {
+        let mut table = Table::new(["SERVICE", "ADDRESS", "LOGIN", "VERSION"]);
+        for name in &self.required {
+            let mut title = [name.clone(), self.version(name)];
+            for (url, login) in self.places(name) {
+                let [name, version] = std::mem::take(&mut title);
+                table.row([name, url, login, version]);
+            }
+        }
+        table.render(context.style, context.terminal.table_width())
+    }
+
+    /// The optional services: what became of them, where they are, and which are not there.
+    fn optional_text(&self, context: &Context) -> String {
         let style = context.style;
         let mut text = String::new();
-        let mut table = Table::new(["SERVICE", "ADDRESS", "LOGIN", "VERSION"]);
-        let mut rows = |names: &[String]| {
-            for name in names {
-                let service = &self.project.services[name.as_str()];
-                let version = self.version(name);
-                let mut first = true;
-                for (what, url, login) in addresses(service) {
-                    let _ = what;
-                    table.row([
-                        if first { name.clone() } else { String::new() },
-                        url,
-                        login.unwrap_or_default(),
-                        if first { version.clone() } else { String::new() },
-                    ]);
-                    first = false;
-                }
-                if first {
-                    table.row([name.clone(), String::new(), String::new(), version]);
-                }
+        let mut table = Table::new(["SERVICE", "STATE", "ADDRESS", "LOGIN", "VERSION"]);
+        for name in &self.optional.services {
+            let state = State::of(&self.optional.applied, name);
+            let mut title = [name.as_str().into(), Cell::new(state.tone(), state.told()), self.version(name).into()];
+            for (url, login) in self.places(name) {
+                let [name, state, version] = std::mem::replace(&mut title, ["".into(), "".into(), "".into()]);
+                table.row([name, state, url.into(), login.into(), version]);
             }
-        };
-        rows(&self.required);
-        let optional: Vec<String> =
-            self.project.services.keys().filter(|n| self.optional.applied.ready.contains_key(*n)).cloned().collect();
-        rows(&optional);
-        text.push_str(&table.render(style, context.terminal.table_width()));
-        let volumes: Vec<&str> = self.volumes();
-        if !volumes.is_empty() {
-            text.push_str(&format!("\nData is kept in volumes: {}\n", volumes.join(", ")));
         }
+        if !table.is_empty() {
+            text.push_str(&format!("Optional\n{}", table.render(style, context.terminal.table_width())));
+            text.push_str(&self.remarks(&self.optional.services));
+            let starting = |name: &String| State::of(&self.optional.applied, name) == State::Started;
+            if self.optional.services.iter().any(starting) {
+                text.push_str(&format!("\nSee when they answer: {}\n", context.pasteable(&["health"])));
+            }
+        }
+        let gap = |text: &String| if text.is_empty() { "" } else { "\n" };
         if !self.optional.unavailable.is_empty() {
-            text.push_str("\nOptional services that are not there:\n");
+            text.push_str(&format!("{}Optional services that are not there:\n", gap(&text)));
             for (name, why) in &self.optional.unavailable {
                 text.push_str(&format!("  {name}: {}\n", style.text(why)));
             }
@@ -121,18 +135,37 @@ impl Outcome {
         }
         if !self.optional.given_up.is_empty() {
             text.push_str(&format!(
-                "\nOptional services that are not there: {} (their images could not be had)\n  try again: {}\n",
+                "{}Optional services that are not there: {} (their images could not be had)\n  try again: {}\n",
+                gap(&text),
                 self.optional.given_up.join(", "),
                 context.pasteable(&["up", "--pull"])
             ));
         }
-        let replaced = |name: &String, reference: &str| {
+        text
+    }
+
+    /// Address and login of a service, at least one line.
+    fn places(&self, name: &str) -> Vec<(String, String)> {
+        let places: Vec<_> = addresses(&self.project.services[name])
+            .into_iter()
+            .map(|(_, url, login)| (url, login.unwrap_or_default()))
+            .collect();
+        if places.is_empty() { vec![Default::default()] } else { places }
+    }
+
+    /// Where their data is, and which of them run from a recipe's image.
+    fn remarks(&self, services: &[String]) -> String {
+        let mut text = String::new();
+        let volumes = self.volumes(services);
+        if !volumes.is_empty() {
+            text.push_str(&format!("\nData is kept in volumes: {}\n", volumes.join(", ")));
+        }
+        let replaced = |name: &str, reference: &str| {
             let wanted = self.wanted.get(name).map_or("", String::as_str);
             !wanted.starts_with("banyan-local/") && wanted != reference
         };
-        let stand_ins: Vec<String> = self
-            .images
-            .iter()
+        let images = services.iter().filter_map(|name| Some((name, self.images.get(name)?)));
+        let stand_ins: Vec<String> = images
             .filter(|(name, image)| image.source == "recipe" && replaced(name, &image.reference))
             .map(|(name, image)| format!("{name} {}", image.version))
             .collect();
@@ -142,10 +175,8 @@ impl Outcome {
         text
     }
 
-    /// Where the data of what was brought up is.
-    fn volumes(&self) -> Vec<&str> {
-        let up = |s: &&compose::project::Service| self.required.contains(&s.name) || self.ready(&s.name);
-        let mounts = self.project.services.values().filter(up).flat_map(|s| &s.mounts);
+    fn volumes(&self, services: &[String]) -> Vec<&str> {
+        let mounts = services.iter().filter_map(|s| self.project.services.get(s)).flat_map(|s| &s.mounts);
         let names = mounts.filter_map(|m| match &m.source {
             MountSource::Volume(key) => Some(self.project.volumes.get(key)?.name.as_str()),
             _ => None,
@@ -160,23 +191,8 @@ impl Outcome {
     }
 
     fn json(&self, context: &Context) -> serde_json::Value {
-        let services: Vec<_> = self
-            .project
-            .services
-            .values()
-            .filter(|s| self.required.contains(&s.name) || self.optional.applied.ready.contains_key(&s.name))
-            .map(|s| {
-                let addresses: Vec<_> = addresses(s)
-                    .into_iter()
-                    .map(|(name, url, login)| serde_json::json!({ "name": name, "url": url, "login": login }))
-                    .collect();
-                let image = self.images.get(&s.name);
-                serde_json::json!({
-                    "name": s.name, "required": s.is_required(), "ready": self.ready(&s.name), "version": self.version(&s.name),
-                    "change": self.change(&s.name), "image": image.map(|i| &i.reference), "source": image.map(|i| &i.source), "addresses": addresses,
-                })
-            })
-            .collect();
+        let came = |name: &String| self.required.contains(name) || self.optional.services.contains(name);
+        let services: Vec<_> = self.project.services.keys().filter(|n| came(n)).map(|n| self.service_json(n)).collect();
         let unavailable: Vec<_> = self
             .optional
             .unavailable
@@ -192,21 +208,27 @@ impl Outcome {
         })
     }
 
-    /// Why the service's container was made or started in this run.
-    fn change(&self, service: &str) -> Option<&String> {
-        self.applied.changes.get(service).or_else(|| self.optional.applied.changes.get(service))
+    fn service_json(&self, name: &str) -> serde_json::Value {
+        let service = &self.project.services[name];
+        let of_optional = self.optional.services.iter().any(|s| s == name);
+        let applied = if of_optional { &self.optional.applied } else { &self.applied };
+        let state = State::of(applied, name);
+        let addresses: Vec<_> = addresses(service)
+            .into_iter()
+            .map(|(name, url, login)| serde_json::json!({ "name": name, "url": url, "login": login }))
+            .collect();
+        let image = self.images.get(name);
+        serde_json::json!({
+            "name": name, "required": service.is_required(), "ready": matches!(state, State::Ready), "state": state.word(), "error": state.error(),
+            "version": self.version(name), "change": applied.changes.get(name).map(ToString::to_string),
+            "image": image.map(|i| &i.reference), "source": image.map(|i| &i.source), "addresses": addresses,
+        })
     }
 
-    /// Ready, or a job that has ended well.
-    fn settled(&self, service: &str) -> bool {
-        self.ready(service) || self.applied.untouched.iter().any(|s| s == service)
-    }
-
-    fn ready(&self, service: &str) -> bool {
-        self.applied.ready.contains_key(service) || self.optional.applied.ready.contains_key(service)
-    }
-
-    fn timings(&self, context: &Context) -> String {
+    fn tell_timings(&self, context: &Context, args: &UpArgs) {
+        if !args.timings {
+            return;
+        }
         let mut table = Table::new(["BEGAN", "TOOK", "STEP"]);
         let mut steps: Vec<_> = self.applied.timings.iter().chain(&self.optional.applied.timings).collect();
         steps.sort_by_key(|t| t.began);
@@ -217,6 +239,7 @@ impl Outcome {
                 t.what.clone(),
             ]);
         }
-        format!("{}total {}", table.render(context.style, None), humantime(context.journal.elapsed()))
+        let total = humantime(context.journal.elapsed());
+        context.note(&format!("{}total {total}", table.render(context.style, None)));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{of, project, running, shows};
 use crate::observed::{COMPOSE_DEPENDS_ON, Container, State, VolumeMount};
-use crate::plan::{Down, down};
+use crate::plan::{Down, data_of, down};
 
 const SHOP: &str = "
 services:
@@ -15,7 +15,7 @@ networks: {back: {}}
 ";
 
 fn wish(services: &[&str], volumes: bool) -> Down {
-    Down { services: services.iter().map(|s| (*s).to_owned()).collect(), volumes }
+    Down { services: services.iter().map(|s| (*s).to_owned()).collect(), volumes, data: vec![] }
 }
 
 #[test]
@@ -52,15 +52,35 @@ fn a_named_service_takes_those_that_depend_on_it_along() {
 }
 
 #[test]
-fn with_volumes_only_the_data_of_what_goes_is_deleted() {
-    let docker = running(&project(SHOP));
+fn with_volumes_only_the_data_of_what_was_named_is_deleted() {
+    let docker = running(&project(
+        &SHOP.replace("{image: web,", "{image: web, volumes: ['own:/own'],").replace("hot: {}}", "hot: {}, own: {}}"),
+    ));
     let volumes = |services: &[&str]| -> Vec<String> {
         let plan = down("shop", &docker.observed, &wish(services, true));
         plan.steps.iter().filter(|s| s.action.is_destructive()).map(|s| s.action.to_string()).collect()
     };
-    assert_eq!(volumes(&[]), ["DELETE volume shop_data", "DELETE volume shop_hot"]);
-    assert_eq!(volumes(&["cache"]), ["DELETE volume shop_hot"]);
-    assert_eq!(volumes(&["web"]), [""; 0]);
+    assert_eq!(volumes(&[]), ["DELETE volume shop_data", "DELETE volume shop_hot", "DELETE volume shop_own"]);
+    assert_eq!(volumes(&["cache"]), ["DELETE volume shop_hot"], "web goes along, and keeps its data");
+    assert_eq!(volumes(&["web"]), ["DELETE volume shop_own"]);
+    assert_eq!(volumes(&["cdn"]), [""; 0]);
+}
+
+#[test]
+fn data_that_no_container_mounts_any_more_goes_when_its_service_is_named() {
+    let shop = project(SHOP);
+    let mut docker = running(&shop);
+    let named = |docker: &super::Docker, service: &str| {
+        let services = vec![service.to_owned()];
+        let data = data_of(&shop, &services);
+        down("shop", &docker.observed, &Down { services, volumes: true, data }).to_string()
+    };
+    docker.observed.containers.retain(|c| c.service() != "db");
+    assert!(named(&docker, "db").contains("DELETE volume shop_data"), "{}", named(&docker, "db"));
+    assert!(!named(&docker, "db").contains("shop_hot"));
+    // somebody else of the project still works on it
+    of(&mut docker, "cache").volumes.push(VolumeMount { name: "shop_data".into(), target: "/d".into() });
+    assert!(!named(&docker, "db").contains("DELETE"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which services are brought up, and which of them count as required.
 
 use super::project;
-use crate::plan::included;
+use crate::plan::{included, included_with};
 
 const TIERS: &str = "
 services:
@@ -46,4 +46,11 @@ fn what_a_required_service_cannot_do_without_is_required() {
 fn without_dependencies_only_what_is_named() {
     assert_eq!(sets(TIERS, &["web"], true), "web /");
     assert_eq!(sets(TIERS, &["board", "web"], true), "web board /");
+}
+
+#[test]
+fn what_is_wanted_beside_the_named_ones_stays_what_it_is() {
+    let list = |names: &[&str]| names.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let (required, optional) = included_with(&project(TIERS), &list(&["db"]), &list(&["board"]), false);
+    assert_eq!((required, optional), (list(&["db"]), list(&["trace", "store", "board"])));
 }

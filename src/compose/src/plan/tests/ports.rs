@@ -92,3 +92,27 @@ fn all_clashes_are_told_with_who_holds_the_port() {
         clashes(&wanted, &docker.observed).iter().map(|c| format!("{}: {}", c.wanted.host, c.holder)).collect();
     assert_eq!(told, ["1: container mine (project bakery)", "3: container stray"]);
 }
+
+#[test]
+fn a_port_of_another_container_of_the_project_is_a_clash_unless_it_is_given_up() {
+    let before = project("services: {old: {image: db, ports: ['1:1']}, web: {image: web, ports: ['2:2']}}");
+    let mut docker = running(&before);
+    of(&mut docker, "old").ports = vec![published("0.0.0.0", 1, "tcp")];
+    of(&mut docker, "web").ports = vec![published("0.0.0.0", 2, "tcp")];
+    let told = |yaml: &str, services: &[&str]| -> Vec<String> {
+        let services: Vec<String> = services.iter().map(|s| (*s).to_owned()).collect();
+        let wanted = wanted_ports(&project(yaml), &docker.observed, &services);
+        let found = clashes(&wanted, &docker.observed);
+        found
+            .iter()
+            .map(|c| format!("{} {}: {}", c.wanted.service, c.wanted.host, c.own_service.as_deref().unwrap()))
+            .collect()
+    };
+    // a service that got another name: its old container is nobody's
+    let renamed = "services: {new: {image: db, ports: ['1:1']}, web: {image: web, ports: ['2:2']}}";
+    assert_eq!(told(renamed, &["new", "web"]), ["new 1: old"]);
+    // one that moves away in the same run, and one that does not, because it was not asked for
+    let moved = "services: {old: {image: db, ports: ['2:1']}, web: {image: web, ports: ['3:2']}}";
+    assert_eq!(told(moved, &["old", "web"]), [""; 0]);
+    assert_eq!(told(moved, &["old"]), ["old 2: web"]);
+}

@@ -28,7 +28,7 @@ fn because(project: &Project, observed: &crate::Observed, wish: &Up) -> String {
     let plan = plan(project, observed, wish);
     let replaced = plan.steps.iter().find(|s| matches!(s.action, Action::RenameContainer { .. }));
     assert_eq!(replaced.is_none(), plan.changes_nothing(), "{plan}");
-    replaced.map(|s| s.because.clone()).unwrap_or_default()
+    replaced.map(|s| s.because.to_string()).unwrap_or_default()
 }
 
 #[test]

@@ -110,8 +110,7 @@ impl Failure {
     pub fn hint(&self, endpoint: &str) -> Option<String> {
         match self {
             Failure::PermissionDenied => Some(format!(
-                "your user may not use {endpoint}: run this with sudo, or join the group with \
-                 `sudo usermod -aG docker \"$USER\"` and log in again"
+                "your user may not use {endpoint}: join the group with `sudo usermod -aG docker \"$USER\"` and log in again"
             )),
             Failure::TooOld { .. } => Some("update the engine to Docker Engine 20.10 or newer".to_owned()),
             Failure::Unsupported { .. } => endpoint::forward(endpoint).map(|(command, here)| {

@@ -1,6 +1,9 @@
-//! Credentials for a registry, as Docker's own configuration file keeps them.
+//! Credentials for a registry, as Docker's own configuration file keeps them, or the helpers that it names.
+
+mod helper;
 
 use bollard::auth::DockerCredentials;
+pub use helper::HelperError;
 use serde_json::Value;
 
 /// Docker Hub's key in the configuration file.
@@ -27,12 +30,21 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Those for the registry of `reference` in the text of a `config.json`; credential stores are not asked.
-    pub fn from_config(config: &str, reference: &str) -> Option<Self> {
+    /// Those for the registry of `reference`, by the text of a `config.json`: from the helper that it names for the
+    /// registry, or for all of them, or else out of the text.
+    pub async fn find(config: &str, reference: &str) -> Result<Option<Self>, HelperError> {
+        let server = server(reference);
+        match helper::named(config, server) {
+            Some(helper) => helper::ask(&helper, server).await,
+            None => Ok(Self::from_config(config, reference)),
+        }
+    }
+
+    fn from_config(config: &str, reference: &str) -> Option<Self> {
         let config: Value = serde_json::from_str(config).ok()?;
         let auths = config.get("auths")?.as_object()?;
-        let registry = registry(reference);
-        let (server, entry) = auths.iter().find(|(server, _)| host(server) == host(registry))?;
+        let wanted = host(server(reference));
+        let (server, entry) = auths.iter().find(|(server, _)| host(server) == wanted)?;
         let text = |key: &str| entry.get(key).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned);
         let token = text("identitytoken");
         let (user, password) = match text("auth") {
@@ -70,15 +82,16 @@ pub(super) fn url_safe(mut request: bollard::BollardRequest) -> bollard::Bollard
     request
 }
 
-/// The registry that a reference names: the first part if it looks like a host, else Docker Hub.
-fn registry(reference: &str) -> &str {
-    match reference.split_once('/') {
-        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => match first {
-            "docker.io" | "index.docker.io" | "registry-1.docker.io" => HUB,
-            host => host,
-        },
-        _ => HUB,
-    }
+/// The registry that a reference names: the first part if it looks like a host; `None` is Docker Hub.
+pub fn registry(reference: &str) -> Option<&str> {
+    let (first, _) = reference.split_once('/')?;
+    let is_hub = matches!(first, "docker.io" | "index.docker.io" | "registry-1.docker.io");
+    (!is_hub && (first.contains(['.', ':']) || first == "localhost")).then_some(first)
+}
+
+/// The same as the configuration file names it.
+fn server(reference: &str) -> &str {
+    registry(reference).unwrap_or(HUB)
 }
 
 fn host(server: &str) -> &str {

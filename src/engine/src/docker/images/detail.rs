@@ -1,10 +1,8 @@
 //! What one image says about itself.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use bollard::models::{HealthConfig, ImageInspect};
-use compose::project::Healthcheck;
+use bollard::models::ImageInspect;
 
 use super::{SOURCE, VERSION, split_tag};
 
@@ -30,34 +28,10 @@ pub struct ImageDetail {
     pub reference: String,
     /// `sha256:…`
     pub id: String,
-    /// All its names.
-    pub tags: Vec<String>,
-    /// `linux`
-    pub os: String,
-    /// `amd64`
-    pub architecture: String,
     /// Environment.
     pub env: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Its own check, if it has one.
-    pub healthcheck: Option<Healthcheck>,
-    /// Paths that become anonymous volumes when nothing is mounted there.
-    pub volumes: Vec<String>,
-    /// `5432/tcp`, …
-    pub exposed_ports: Vec<String>,
-    /// `user:group`; empty: root.
-    pub user: String,
-    /// What runs, before the command.
-    pub entrypoint: Vec<String>,
-    /// The command.
-    pub cmd: Vec<String>,
-    /// Working directory; empty: `/`.
-    pub working_dir: String,
-    /// The signal that stops it, if not SIGTERM.
-    pub stop_signal: Option<String>,
-    /// Bytes.
-    pub size: u64,
 }
 
 impl ImageDetail {
@@ -67,20 +41,8 @@ impl ImageDetail {
         Self {
             reference: reference.to_owned(),
             id: image.id.unwrap_or_default(),
-            tags: image.repo_tags.unwrap_or_default(),
-            os: image.os.unwrap_or_default(),
-            architecture: image.architecture.unwrap_or_default(),
             env: env.iter().filter_map(|e| e.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
-            healthcheck: config.healthcheck.and_then(healthcheck),
-            volumes: sorted(config.volumes),
-            exposed_ports: sorted(config.exposed_ports),
-            user: config.user.unwrap_or_default(),
-            entrypoint: config.entrypoint.unwrap_or_default(),
-            cmd: config.cmd.unwrap_or_default(),
-            working_dir: config.working_dir.unwrap_or_default(),
-            stop_signal: config.stop_signal,
-            size: image.size.and_then(|s| s.try_into().ok()).unwrap_or(0),
         }
     }
 
@@ -108,27 +70,6 @@ fn upstream(version: &str) -> &str {
     version.strip_prefix('v').unwrap_or(version)
 }
 
-fn sorted(list: Option<Vec<String>>) -> Vec<String> {
-    let mut list = list.unwrap_or_default();
-    list.sort();
-    list
-}
-
-/// An empty test means that there is none to inherit.
-fn healthcheck(check: HealthConfig) -> Option<Healthcheck> {
-    // the engine says 0 for "not set"
-    let time =
-        |nanos: Option<i64>| nanos.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).map(Duration::from_nanos);
-    Some(Healthcheck {
-        test: check.test.filter(|test| !test.is_empty())?,
-        interval: time(check.interval),
-        timeout: time(check.timeout),
-        retries: check.retries.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0),
-        start_period: time(check.start_period),
-        start_interval: time(check.start_interval),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,19 +94,5 @@ mod tests {
         assert_eq!(of(image("elastic:8", &[], &[("org.label-schema.version", "8.11.0")])), "8.11.0");
         assert_eq!(of(image("host:5000/jaeger", &[], &[])), "latest");
         assert_eq!(of(image("jaeger:2.9@sha256:00", &[], &[])), "2.9");
-    }
-
-    #[test]
-    fn a_check_is_taken_over_and_zero_means_not_set() {
-        let config = HealthConfig {
-            test: Some(vec!["CMD".to_owned(), "true".to_owned()]),
-            interval: Some(2_000_000_000),
-            timeout: Some(0),
-            retries: Some(0),
-            ..Default::default()
-        };
-        let check = healthcheck(config).unwrap();
-        assert_eq!((check.interval, check.timeout, check.retries), (Some(Duration::from_secs(2)), None, None));
-        assert_eq!(healthcheck(HealthConfig::default()), None);
     }
 }

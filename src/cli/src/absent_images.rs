@@ -10,12 +10,12 @@ use compose::project::{Project, Service};
 use engine::supply::Unavailable;
 
 /// Service to digest of its spec when its image could not be had.
-pub struct Memory {
+pub struct AbsentImages {
     path: PathBuf,
     missing: BTreeMap<String, String>,
 }
 
-impl Memory {
+impl AbsentImages {
     /// What is remembered of a project.
     pub fn of(data: PathBuf, project: &str) -> Self {
         let path = data.join("unavailable").join(format!("{project}.json"));

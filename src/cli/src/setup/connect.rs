@@ -12,9 +12,13 @@ pub async fn engine(context: &Context, args: &UpArgs) -> Result<Engine, Failure>
     let env = |name: &str| context.env.get(name).cloned();
     let unreachable = match context.try_engine().await {
         Ok(engine) => {
-            if args.setup {
-                // an engine is there; what recipes need may not be
-                setup::recipe_tools(&context.journal).await.map_err(failure)?;
+            // an engine is there; what recipes need may not be, and may not be needed
+            if args.setup
+                && let Err(error) = setup::recipe_tools(&context.journal).await
+            {
+                let failure = failure(error);
+                let why = failure.hint.iter().fold(failure.message, |why, hint| format!("{why}; {hint}"));
+                context.note(&format!("note: image recipes cannot be built here: {why}"));
             }
             return Ok(engine);
         }
