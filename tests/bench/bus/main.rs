@@ -2,7 +2,7 @@
 //! client that is packed by hand, and against what others use, side by side in one run.
 //!
 //! ```text
-//! cargo bench --bench bus -- [--only calls,publishing] [--rounds N] [--seconds S]
+//! cargo bench --bench bus -- [--only calls,telemetry,publishing] [--rounds N] [--seconds S]
 //!                            [--node FOLDER] [--json FILE]
 //! ```
 //!
@@ -15,6 +15,7 @@
 
 mod bare;
 mod calls;
+mod collector;
 #[path = "../database.rs"]
 mod database;
 mod load;
@@ -30,6 +31,7 @@ mod raw;
 mod report;
 mod sdk;
 mod service;
+mod telemetry;
 mod wire;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -121,6 +123,9 @@ fn scenarios(options: &Options, report: &mut Report) -> Result<()> {
     if options.wants("calls") {
         calls::measure(options, report)?;
     }
+    if options.wants("telemetry") {
+        telemetry::measure(options, report)?;
+    }
     if options.wants("publishing") {
         publishing::measure(options, report)?;
     }
@@ -150,6 +155,7 @@ fn play(name: &str, args: &[String]) -> Result<()> {
             "raw-client" => raw::client(&url).await,
             "sdk-server" => sdk::server(&url, args).await,
             "sdk-client" => sdk::client(&url, args).await,
+            "collector" => collector::collect().await,
             "drain" => publishing::drain(&url).await,
             "sdk-publisher" => publishing::sdk_publisher(&url).await,
             "bare-publisher" => publishing::bare_publisher(&url).await,
