@@ -2,7 +2,7 @@
 //! client that is packed by hand, and against what others use, side by side in one run.
 //!
 //! ```text
-//! cargo bench --bench bus -- [--only calls,telemetry,publishing] [--rounds N] [--seconds S]
+//! cargo bench --bench bus -- [--only calls,telemetry,publishing,commands,fan-out,poison] [--rounds N] [--seconds S]
 //!                            [--node FOLDER] [--json FILE]
 //! ```
 //!
@@ -16,8 +16,10 @@
 mod bare;
 mod calls;
 mod collector;
+mod commands;
 #[path = "../database.rs"]
 mod database;
+mod fan_out;
 mod load;
 mod orders;
 #[path = "../packages.rs"]
@@ -25,6 +27,10 @@ mod orders;
 mod packages;
 #[path = "../part.rs"]
 mod part;
+#[path = "../pgbench.rs"]
+#[allow(dead_code, reason = "rates are compared")]
+mod pgbench;
+mod poison;
 mod publishing;
 mod raw;
 #[path = "../report.rs"]
@@ -129,6 +135,15 @@ fn scenarios(options: &Options, report: &mut Report) -> Result<()> {
     if options.wants("publishing") {
         publishing::measure(options, report)?;
     }
+    if options.wants("commands") {
+        commands::measure(options, report)?;
+    }
+    if options.wants("fan-out") {
+        fan_out::measure(options, report)?;
+    }
+    if options.wants("poison") {
+        poison::measure(report)?;
+    }
     Ok(())
 }
 
@@ -159,6 +174,10 @@ fn play(name: &str, args: &[String]) -> Result<()> {
             "drain" => publishing::drain(&url).await,
             "sdk-publisher" => publishing::sdk_publisher(&url).await,
             "bare-publisher" => publishing::bare_publisher(&url).await,
+            "command-service" => commands::service(&url, first()?).await,
+            "command-sender" => commands::sender(&url).await,
+            "sdk-fan-out" => fan_out::sdk(&url).await,
+            "bare-fan-out" => fan_out::bare(&url, first()?.parse()?).await,
             _ => Err("no such part".into()),
         }
     })
