@@ -22,6 +22,11 @@ mod database;
 mod import;
 mod lag;
 mod load;
+#[path = "../packages.rs"]
+mod packages;
+#[path = "../part.rs"]
+mod part;
+mod peers;
 #[path = "../pgbench.rs"]
 mod pgbench;
 #[path = "../report.rs"]
@@ -134,6 +139,9 @@ async fn scenarios(options: &Options, server: &Server, report: &mut Report) -> R
     let mut full = None;
     if options.wants("E1") || options.wants("E3") {
         full = append::measure(options, server, report).await?;
+    }
+    if options.wants("E2") {
+        peers::measure(options, server, report).await?;
     }
     if options.wants("E4") {
         import::measure(options, server, report).await?;
