@@ -49,8 +49,9 @@ const MESSAGE_DB: [&str; 18] = [
 struct Peer {
     name: &'static str,
     level: Level,
-    database: Database,
+    /// Before the database: a program does not like it when that goes first.
     way: Way,
+    database: Database,
     /// Where its events are.
     table: &'static str,
     rates: Vec<f64>,
@@ -136,7 +137,7 @@ async fn emmett(folder: &Path, server: &Server) -> Result<Peer> {
     program.current_dir(&folder).args(["emmett.js", &database.url, DATA]);
     let way = Way::Program(Part::start("emmett", program)?);
     let level = Level::at_least(8.0).goal(30.0);
-    Ok(Peer { name: "Emmett", level, database, way, table: "emt_messages", rates: Vec::new(), appended: 0 })
+    Ok(Peer { name: "Emmett", level, way, database, table: "emt_messages", rates: Vec::new(), appended: 0 })
 }
 
 async fn eventsourcing(folder: &Path, server: &Server) -> Result<Peer> {
@@ -147,7 +148,7 @@ async fn eventsourcing(folder: &Path, server: &Server) -> Result<Peer> {
     program.current_dir(folder).args(["recorder.py", &database.url, DATA]);
     let way = Way::Program(Part::start("eventsourcing", program)?);
     let level = Level::at_least(20.0).goal(70.0);
-    Ok(Peer { name: "eventsourcing", level, database, way, table: "stored_events", rates: Vec::new(), appended: 0 })
+    Ok(Peer { name: "eventsourcing", level, way, database, table: "stored_events", rates: Vec::new(), appended: 0 })
 }
 
 async fn message_db(folder: &Path, server: &Server) -> Result<Peer> {
@@ -161,7 +162,7 @@ async fn message_db(folder: &Path, server: &Server) -> Result<Peer> {
     }
     let level = Level::at_least(8.0).goal(30.0);
     let table = "message_store.messages";
-    Ok(Peer { name: "message-db", level, database, way: Way::Sql, table, rates: Vec::new(), appended: 0 })
+    Ok(Peer { name: "message-db", level, way: Way::Sql, database, table, rates: Vec::new(), appended: 0 })
 }
 
 async fn write_messages(database: &Database, callers: usize, time: Duration) -> Result<Load> {
