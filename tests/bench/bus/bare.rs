@@ -17,21 +17,19 @@ use lapin::{
 use tokio::sync::oneshot;
 
 use crate::{
-    load,
-    part::{Orders, answer},
+    Result, load,
+    orders::{Orders, answer},
 };
 
 /// Bytes of a body.
 const BODY: usize = 128;
 
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
-
-pub async fn connect(url: &str) -> Result<Connection, Error> {
+pub async fn connect(url: &str) -> Result<Connection> {
     Ok(Connection::connect(url, ConnectionProperties::default()).await?)
 }
 
 /// Answers what it is sent with what it is sent.
-pub async fn server(url: &str, queue: &str, acks: bool) -> Result<(), Error> {
+pub async fn server(url: &str, queue: &str, acks: bool) -> Result<()> {
     let connection = connect(url).await?;
     let channel = connection.create_channel().await?;
     channel.queue_declare(queue.into(), QueueDeclareOptions::default(), FieldTable::default()).await?;
@@ -58,7 +56,7 @@ pub async fn server(url: &str, queue: &str, acks: bool) -> Result<(), Error> {
 }
 
 /// Calls, with answers matched by id.
-pub async fn client(url: &str, queue: String) -> Result<(), Error> {
+pub async fn client(url: &str, queue: String) -> Result<()> {
     let connection = connect(url).await?;
     let channel = connection.create_channel().await?;
     let waiting: Arc<Mutex<HashMap<String, oneshot::Sender<usize>>>> = Arc::default();

@@ -5,35 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
-
-/// What a load came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Load {
-    /// Answers.
-    pub calls: u64,
-    /// Calls without the right answer.
-    pub errors: u64,
-    /// How long it took.
-    pub seconds: f64,
-    /// Microseconds.
-    pub p50: f64,
-    /// Microseconds.
-    pub p99: f64,
-}
-
-impl Load {
-    /// From the times of all calls, in microseconds.
-    pub fn of(mut times: Vec<f64>, errors: u64, seconds: f64) -> Self {
-        times.sort_by(f64::total_cmp);
-        let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or(f64::NAN);
-        Self { calls: times.len() as u64, errors, seconds, p50: at(50), p99: at(99) }
-    }
-
-    pub fn rate(&self) -> f64 {
-        self.calls as f64 / self.seconds
-    }
-}
+use crate::part::Load;
 
 /// Keeps `in_flight` calls under way for a while.
 pub async fn run<F, Fut>(in_flight: usize, time: Duration, call: F) -> Load

@@ -1,30 +1,55 @@
-//! How fast messages are: the SDK with all that it does for a service, against the client library by itself and against
-//! what others use, side by side in one run.
+//! How fast messages are: the SDK with all that it does for a service, against the client library by itself, against a
+//! client that is packed by hand, and against what others use, side by side in one run.
 //!
 //! ```text
-//! cargo bench --bench bus -- [--only calls|publishing] [--rounds N] [--seconds S] [--node FOLDER] [--json FILE]
+//! cargo bench --bench bus -- [--only calls,telemetry,publishing,commands,fan-out,poison] [--rounds N] [--seconds S]
+//!                            [--node FOLDER] [--json FILE]
 //! ```
 //!
-//! `BANYAN_TEST_AMQP_URL` is the broker, best one of its own on this machine. `--seconds` is the time of one load, and
-//! `--node` a folder that keeps the packages of the JavaScript clients from one run to the next.
+//! `BANYAN_TEST_AMQP_URL`, `BANYAN_TEST_DATABASE_URL` and `BANYAN_TEST_REDIS_URL` are the servers, best some of their own
+//! on this machine; `BANYAN_TEST_POSTGRES_BIN` is the folder of PostgreSQL's programs, for pgbench. `--seconds` is the time
+//! of one load, and `--node` a folder that keeps the packages of the JavaScript clients from one run to the next.
 //!
-//! A missed goal is printed and fails nothing. A run that does not count (a call failed or got another's answer) does.
+//! A missed level is printed and fails nothing. A run that does not count (a call failed or got another's answer, or some
+//! client waited for small packets to be acknowledged) does.
 
 mod bare;
 mod calls;
+mod collector;
+mod commands;
+#[path = "../database.rs"]
+mod database;
+mod fan_out;
 mod load;
+mod orders;
+#[path = "../packages.rs"]
+#[allow(dead_code, reason = "the other peers are JavaScript")]
+mod packages;
+#[path = "../part.rs"]
 mod part;
+#[path = "../pgbench.rs"]
+#[allow(dead_code, reason = "rates are compared")]
+mod pgbench;
+mod poison;
 mod publishing;
+mod raw;
+#[path = "../report.rs"]
 mod report;
 mod sdk;
+mod service;
+mod telemetry;
+mod wire;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use report::Report;
 
+/// Whatever went wrong, in words.
+pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
 /// What was asked for.
 pub struct Options {
-    only: Option<String>,
+    only: Option<Vec<String>>,
     rounds: usize,
     /// How long one load lasts.
     time: Duration,
@@ -35,12 +60,12 @@ pub struct Options {
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match &args[..] {
-        [flag, name, rest @ ..] if flag == "--part" => play(name, rest).map(|()| true).map_err(|e| e.to_string()),
+        [flag, name, rest @ ..] if flag == "--part" => play(name, rest).map(|()| true),
         args if !args.iter().any(|it| it == "--bench") => {
             println!("nothing is measured without `cargo bench`");
             Ok(true)
         }
-        args => Options::read(args).and_then(|options| bench(&options)),
+        args => Options::read(args).map_err(Into::into).and_then(|options| bench(&options)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -61,7 +86,7 @@ impl Options {
             let wrong = |text: &str| format!("{arg} {text}: not a number that it can be");
             match arg {
                 "--bench" => {}
-                "--only" => options.only = Some(value()?.to_owned()),
+                "--only" => options.only = Some(value()?.split(',').map(str::to_owned).collect()),
                 "--rounds" => {
                     let text = value()?;
                     options.rounds = text.parse::<usize>().map_err(|_| wrong(text))?.max(1);
@@ -80,32 +105,18 @@ impl Options {
     }
 
     fn wants(&self, scenario: &str) -> bool {
-        self.only.as_deref().is_none_or(|only| only == scenario)
+        self.only.as_ref().is_none_or(|only| only.iter().any(|it| it == scenario))
     }
 }
 
 /// Measures and prints; true when the run counts.
-fn bench(options: &Options) -> Result<bool, String> {
-    let mut report = Report::default();
+fn bench(options: &Options) -> Result<bool> {
+    let mut report = Report::new("bus");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    report.condition("machine", format!("{cores} cores for broker, servers and clients together"));
+    report.condition("machine", format!("{cores} cores for servers, services and clients together"));
     report.condition("loads", format!("{} rounds in turns of {:?} each; medians", options.rounds, options.time));
-    report.condition(
-        "calls",
-        "transient, direct reply-to, matched by id, servers with prefetch 200, TCP_NODELAY; lapin, amqplib and NestJS \
-         take requests without acknowledgement; the SDK acknowledges after the work, and adds envelope, trace, contract \
-         check, deadline, circuit breaker and metrics; bodies: lapin and amqplib 128 bytes, the others a text of 100",
-    );
-    report.condition(
-        "publishing",
-        "persistent, 256 bytes, quorum queue on one node, mandatory, confirmed, one consumer that empties the queue; the \
-         SDK has so many tasks that wait, lapin one task with so many promises",
-    );
-    if options.wants("calls") {
-        calls::measure(options, &mut report)?;
-    }
-    if options.wants("publishing") {
-        publishing::measure(options, &mut report)?;
+    if let Err(why) = scenarios(options, &mut report) {
+        report.invalid(format!("it broke off: {why}"));
     }
     let counts = report.print();
     if let Some(path) = &options.json {
@@ -114,21 +125,59 @@ fn bench(options: &Options) -> Result<bool, String> {
     Ok(counts)
 }
 
+fn scenarios(options: &Options, report: &mut Report) -> Result<()> {
+    if options.wants("calls") {
+        calls::measure(options, report)?;
+    }
+    if options.wants("telemetry") {
+        telemetry::measure(options, report)?;
+    }
+    if options.wants("publishing") {
+        publishing::measure(options, report)?;
+    }
+    if options.wants("commands") {
+        commands::measure(options, report)?;
+    }
+    if options.wants("fan-out") {
+        fan_out::measure(options, report)?;
+    }
+    if options.wants("poison") {
+        poison::measure(report)?;
+    }
+    Ok(())
+}
+
+/// The address of a server.
+pub fn server(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("{name} names no server"))
+}
+
+/// Where things are measured that need no process of their own.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
 /// One part of the benchmark in this process.
-fn play(name: &str, args: &[String]) -> Result<(), bare::Error> {
-    let url = std::env::var("BANYAN_TEST_AMQP_URL").map_err(|_| "BANYAN_TEST_AMQP_URL names no broker")?;
-    let queue = || args.first().ok_or("this part needs a queue");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+fn play(name: &str, args: &[String]) -> Result<()> {
+    let url = server("BANYAN_TEST_AMQP_URL")?;
+    let first = || args.first().map(String::as_str).ok_or("this part needs an argument");
+    runtime()?.block_on(async {
         match name {
-            "bare-server" => bare::server(&url, queue()?, false).await,
-            "acking-server" => bare::server(&url, queue()?, true).await,
-            "bare-client" => bare::client(&url, queue()?.clone()).await,
-            "sdk-server" => sdk::server(&url).await,
-            "sdk-client" => sdk::client(&url).await,
+            "bare-server" => bare::server(&url, first()?, false).await,
+            "acking-server" => bare::server(&url, first()?, true).await,
+            "bare-client" => bare::client(&url, first()?.to_owned()).await,
+            "raw-server" => raw::server(&url).await,
+            "raw-client" => raw::client(&url).await,
+            "sdk-server" => sdk::server(&url, args).await,
+            "sdk-client" => sdk::client(&url, args).await,
+            "collector" => collector::collect().await,
             "drain" => publishing::drain(&url).await,
             "sdk-publisher" => publishing::sdk_publisher(&url).await,
             "bare-publisher" => publishing::bare_publisher(&url).await,
+            "command-service" => commands::service(&url, first()?).await,
+            "command-sender" => commands::sender(&url).await,
+            "sdk-fan-out" => fan_out::sdk(&url).await,
+            "bare-fan-out" => fan_out::bare(&url, first()?.parse()?).await,
             _ => Err("no such part".into()),
         }
     })

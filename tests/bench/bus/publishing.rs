@@ -15,12 +15,11 @@ use lapin::{
 };
 
 use crate::{
-    Options,
-    bare::{self, Error},
-    load,
-    part::{Orders, Part, answer},
-    report::{Goal, Report},
-    sdk,
+    Options, Report, Result, bare, load,
+    orders::{Orders, answer, part},
+    part::Load,
+    report::Level,
+    service,
 };
 
 /// Messages without an answer at a time.
@@ -29,32 +28,33 @@ const QUEUE: &str = "bench-published";
 /// Bytes of a body.
 const BODY: usize = 256;
 
-pub fn measure(options: &Options, report: &mut Report) -> Result<(), String> {
+pub fn measure(options: &Options, report: &mut Report) -> Result<()> {
     // It makes the queue, and empties it while the others fill it.
-    let _drain = Part::ours("drain", &[])?;
-    let (mut ours, mut theirs) = (Part::ours("sdk-publisher", &[])?, Part::ours("bare-publisher", &[])?);
+    let _drain = part("drain", &[])?;
+    let (mut ours, mut theirs) = (part("sdk-publisher", &[])?, part("bare-publisher", &[])?);
     for window in WINDOWS {
         let (mut sdk, mut lapin) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             for (part, rates) in [(&mut ours, &mut sdk), (&mut theirs, &mut lapin)] {
                 let load = part.load(window, options.time)?;
-                if load.errors > 0 || load.calls == 0 {
-                    report.invalid(format!("{} of {} messages were not confirmed", load.errors, load.calls));
-                }
+                report.load("confirmed messages", load.calls, load.errors);
                 rates.push(load.rate());
             }
         }
         let what = format!("confirmed messages, {window} at a time, against lapin");
-        report.ratio(what, "/s", &sdk, &lapin, Goal::None);
-        report.keep(format!("sdk, {window} at a time, confirmed messages per second"), &sdk);
-        report.keep(format!("lapin, {window} at a time, confirmed messages per second"), &lapin);
+        report.ratio(what, "/s", &sdk, &lapin, Level::NONE);
     }
+    report.condition(
+        "publishing",
+        "persistent, 256 bytes, quorum queue on one node, mandatory, confirmed, one consumer that empties the queue; the \
+         SDK has so many tasks that wait, lapin one task with so many promises",
+    );
     Ok(())
 }
 
 /// Makes the queue, and takes everything out of it.
-pub async fn drain(url: &str) -> Result<(), Error> {
-    let bus = sdk::bus(url, "bench-drain")?;
+pub async fn drain(url: &str) -> Result<()> {
+    let bus = service::bus(url, "bench-drain")?;
     bus.declare(&Topology::default().queue(Queue::work(QUEUE))).await?;
     let connection = bare::connect(url).await?;
     let channel = connection.create_channel().await?;
@@ -90,8 +90,8 @@ async fn next_or_idle(
 }
 
 /// Publishes through the SDK's bus.
-pub async fn sdk_publisher(url: &str) -> Result<(), Error> {
-    let bus = Arc::new(sdk::bus(url, "bench-publisher")?);
+pub async fn sdk_publisher(url: &str) -> Result<()> {
+    let bus = Arc::new(service::bus(url, "bench-publisher")?);
     // Waits for the connection.
     bus.declare(&Topology::default().queue(Queue::work(QUEUE))).await?;
     let mut orders = Orders::ready();
@@ -111,7 +111,7 @@ pub async fn sdk_publisher(url: &str) -> Result<(), Error> {
 }
 
 /// Publishes through lapin: one task, with a window of promises.
-pub async fn bare_publisher(url: &str) -> Result<(), Error> {
+pub async fn bare_publisher(url: &str) -> Result<()> {
     let connection = bare::connect(url).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -138,7 +138,7 @@ pub async fn bare_publisher(url: &str) -> Result<(), Error> {
                 waiting.push_back((sent, confirm));
             }
         }
-        answer(&load::Load::of(times, errors, began.elapsed().as_secs_f64()))?;
+        answer(&Load::of(times, errors, began.elapsed().as_secs_f64()))?;
     }
     Ok(())
 }

@@ -1,32 +1,42 @@
-//! The same through the SDK, with all that it does for a service: envelope, trace, contract check, deadline, circuit
-//! breaker, metrics, acknowledgement after the work.
+//! Calls through the SDK, with all that it does for a service: envelope, trace, contract check, deadline, circuit
+//! breaker, metrics, acknowledgement after the work; and, in a service with everything, a permission that the caller must
+//! hold, an event store and a cache.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use banyan_sdk::{
-    Call, Context, Fault, Flow, Platform, QUERY_TIMEOUT, Query, Service,
-    bus::rabbit::{RabbitBus, RabbitOptions},
-    config::Endpoint,
-    ids,
+    Call, Context, Fault, Flow, QUERY_TIMEOUT, Query, Service, ids,
+    metrics::Metrics,
     protocol::{Kind, Payload, Request as _, names::ServiceName},
     schemars::{self, JsonSchema},
+    telemetry::SpanKind,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bare::Error,
-    load,
-    part::{Orders, answer},
+    Result, load,
+    orders::{Orders, answer},
+    service::{Equipment, caller},
 };
 
 /// Characters of a text.
 const TEXT: usize = 100;
-const SERVICE: &str = "bench-service";
+
+/// How long the collector may take for what is left.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// Says the same again.
 #[derive(Debug, Serialize, Deserialize, JsonSchema, Query)]
-#[query(reply = Said, public, service = "bench-service")]
+#[query(reply = Said, public)]
 struct Echo {
+    #[schemars(length(min = 1, max = 1000))]
+    text: String,
+}
+
+/// Says the same again, to those who may ask.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Query)]
+#[query(reply = Said, permissions = ["texts:read"])]
+struct Repeat {
     #[schemars(length(min = 1, max = 1000))]
     text: String,
 }
@@ -37,49 +47,83 @@ struct Said {
     text: String,
 }
 
-pub fn bus(url: &str, name: &str) -> Result<RabbitBus, Error> {
-    let endpoint = Endpoint::parse(url, &["amqp"], 5672).ok_or("the broker's address cannot be read")?;
-    Ok(RabbitBus::new(RabbitOptions::new(endpoint, name)))
-}
-
 async fn echo(_: Context<()>, query: Echo) -> Result<Said, Fault> {
     Ok(Said { text: query.text })
 }
 
-pub async fn server(url: &str) -> Result<(), Error> {
-    let running =
-        Service::new(SERVICE, ()).query(echo).prefetch::<Echo>(200).start(Platform::new(bus(url, SERVICE)?)).await?;
-    Orders::ready().end().await;
+async fn repeat(cx: Context<()>, query: Repeat) -> Result<Said, Fault> {
+    cx.user()?;
+    Ok(Said { text: query.text })
+}
+
+pub async fn server(url: &str, args: &[String]) -> Result<()> {
+    let equipment = Equipment::read(args)?;
+    let (platform, metrics, tracer) = equipment.platform(url, &equipment.service).await?;
+    let service = Service::new(&equipment.service, ()).query(echo).prefetch::<Echo>(200);
+    let running = service.query(repeat).prefetch::<Repeat>(200).start(platform).await?;
+    let mut orders = Orders::ready();
+    while orders.next().await.is_some() {
+        tracer.shutdown(FLUSH).await;
+        answer(&dropped(&metrics))?;
+    }
     drop(running);
     Ok(())
 }
 
-pub async fn client(url: &str) -> Result<(), Error> {
-    let running = Arc::new(Service::new("bench-caller", ()).start(Platform::new(bus(url, "bench-caller")?)).await?);
+pub async fn client(url: &str, args: &[String]) -> Result<()> {
+    let equipment = Equipment::read(args)?;
+    let name = format!("{}-caller", equipment.service);
+    let (platform, metrics, tracer) = equipment.platform(url, &name).await?;
+    let running = Arc::new(Service::new(&name, ()).start(platform).await?);
+    let service = ServiceName::new(equipment.service)?;
+    let guarded = equipment.database.is_some();
     let mut orders = Orders::ready();
-    while let Some((in_flight, time)) = orders.load().await {
-        let running = Arc::clone(&running);
+    while let Some(order) = orders.next().await {
+        let [in_flight, time] = &order[..] else {
+            tracer.shutdown(FLUSH).await;
+            answer(&dropped(&metrics))?;
+            continue;
+        };
+        let (running, service, tracer) = (Arc::clone(&running), service.clone(), tracer.clone());
         let call = move || {
-            let running = Arc::clone(&running);
+            let (running, service, tracer) = (Arc::clone(&running), service.clone(), tracer.clone());
             async move {
-                let query = Echo { text: "x".repeat(TEXT) };
+                let text = "x".repeat(TEXT);
+                let (message_type, payload, auth) = if guarded {
+                    (
+                        Repeat::MESSAGE_TYPE,
+                        Payload::of(&Repeat { text: text.clone() }),
+                        Some(caller(Repeat::PERMISSIONS)),
+                    )
+                } else {
+                    (Echo::MESSAGE_TYPE, Payload::of(&Echo { text: text.clone() }), None)
+                };
                 let call = Call {
                     kind: Kind::Query,
-                    message_type: Echo::MESSAGE_TYPE.to_owned(),
-                    service: ServiceName::new(SERVICE).map_err(|e| e.to_string())?,
-                    payload: Payload::of(&query).map_err(|e| e.to_string())?,
+                    message_type: message_type.to_owned(),
+                    service,
+                    payload: payload.map_err(|e| e.to_string())?,
                     timeout: QUERY_TIMEOUT,
                     idempotency_key: None,
                     repeatable: true,
                     priority: None,
                 };
-                let flow = Flow::begin(ids::random);
+                // As where requests come in: the trace begins here.
+                let request = tracer.span(SpanKind::Internal, "request", None);
+                let flow = Flow { auth, ..Flow::begin(ids::random) }.in_span(request.context().clone());
                 let reply = running.client().call(call, &flow).await.map_err(|fault| fault.to_string())?;
                 let said: Said = reply.read().map_err(|e| e.to_string())?;
-                if said.text == query.text { Ok(()) } else { Err("another answer".to_owned()) }
+                if said.text == text { Ok(()) } else { Err("another answer".to_owned()) }
             }
         };
-        answer(&load::run(in_flight, time, call).await)?;
+        answer(&load::run(in_flight.parse()?, Duration::from_millis(time.parse()?), call).await)?;
     }
     Ok(())
+}
+
+/// How many spans were lost on the way to the collector.
+fn dropped(metrics: &Metrics) -> u64 {
+    let text = metrics.text();
+    let line = text.lines().find(|it| it.starts_with("telemetry_spans_dropped_total"));
+    line.and_then(|it| it.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
 }

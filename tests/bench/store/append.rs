@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Options, Report, Result,
-    database::Server,
+    database::{self, Server},
     load,
     pgbench::Pgbench,
     report::{Level, median},
@@ -13,24 +13,20 @@ use crate::{
 /// How many callers append at the same time.
 pub const CALLERS: usize = 64;
 
-/// How many clients pgbench gets; the fastest number counts.
-const CLIENTS: [usize; 2] = [32, 64];
-
 /// Says how many events a second went in with all callers, when that was measured.
 pub async fn measure(options: &Options, server: &Server, report: &mut Report) -> Result<Option<f64>> {
     let database = server.database().await?;
     let pgbench = Pgbench::new(&database).await?;
-    let store = database.store().await?;
+    let store = database::store(&database.url).await?;
     let callers = |callers, time| load::run(&store, callers, time, None, |_, _| {});
     callers(CALLERS, Duration::from_millis(300)).await?;
     let (mut many, mut single, mut alone, mut client) = (vec![], vec![], vec![], vec![]);
     let (mut many_p50, mut many_p99) = (vec![], vec![]);
     for _ in 0..options.rounds {
         if options.wants("E1") {
-            let best = CLIENTS.iter().map(|&clients| Ok(pgbench.run(clients, options.time)?.rate));
-            single.push(best.collect::<Result<Vec<f64>>>()?.into_iter().fold(0.0, f64::max));
+            single.push(pgbench.best(options.time)?);
             let load = callers(CALLERS, options.time).await?;
-            report.errors("E1", load.errors);
+            report.load("E1", load.times.len() as u64, load.errors);
             many.push(load.rate());
             many_p50.push(load.percentile(0.5));
             many_p99.push(load.percentile(0.99));
@@ -38,7 +34,7 @@ pub async fn measure(options: &Options, server: &Server, report: &mut Report) ->
         if options.wants("E3") {
             client.push(pgbench.run(1, options.time)?.p50);
             let load = callers(1, options.time).await?;
-            report.errors("E3", load.errors);
+            report.load("E3", load.times.len() as u64, load.errors);
             alone.push(load.percentile(0.5));
         }
     }
@@ -54,12 +50,13 @@ pub async fn measure(options: &Options, server: &Server, report: &mut Report) ->
             "/s",
             &many,
             &single,
-            Level::at_least(2.0, 7.0),
+            Level::at_least(2.0).goal(7.0),
         );
-        report.note(format!("E1: p50 {:.0} us, p99 {:.0} us", median(&many_p50), median(&many_p99)));
+        report.plain("E1 p50 of an append", "us", &many_p50, Level::NONE);
+        report.plain("E1 p99 of an append", "us", &many_p99, Level::NONE);
     }
     if options.wants("E3") {
-        report.ratio("E3 p50 of a lone caller, against pgbench", "us", &alone, &client, Level::at_most(1.5, 1.15));
+        report.ratio("E3 p50 of a lone caller, against pgbench", "us", &alone, &client, Level::at_most(1.5).goal(1.15));
     }
     Ok(Some(median(&many)).filter(|rate| rate.is_finite()))
 }

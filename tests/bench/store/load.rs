@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 use banyan_sdk::store::{Append, EventStore, Expected, Json, NewEvent, Stream};
 use uuid::Uuid;
 
-use crate::Result;
-
-/// What every event says.
-pub const DATA: &str = r#"{"orderId":"3f1c9a52-6d1b-4d2f-9b7e-0c8d6a1f2b3c","customer":"c-1029","amount":129.90,"currency":"EUR","lines":[{"sku":"A1","qty":2},{"sku":"B7","qty":1}],"note":"leave at door please"}"#;
+use crate::{Result, pgbench::DATA, report::percentile};
 
 /// How many events one aggregate gets.
 pub const LENGTH: u32 = 10;
@@ -32,12 +29,6 @@ impl Load {
     pub fn percentile(&self, share: f64) -> f64 {
         percentile(&self.times, share)
     }
-}
-
-/// Of ascending values.
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 /// The JSON of an event.

@@ -1,4 +1,4 @@
-//! The parts of the benchmark, each a process of its own: servers, which say that they are ready, and clients, which are
+//! The parts of a benchmark, each a process of its own: servers, which say that they are ready, and clients, which are
 //! told on their standard input how many calls to keep under way and for how long.
 
 use std::{
@@ -7,9 +7,38 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
+use serde::{Deserialize, Serialize};
 
-use crate::load::Load;
+use crate::report::percentile;
+
+/// What a load came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Load {
+    /// Answers.
+    pub calls: u64,
+    /// Calls without the right answer.
+    pub errors: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Microseconds.
+    pub p50: f64,
+    /// Microseconds.
+    pub p99: f64,
+}
+
+impl Load {
+    /// From the times of all calls, in microseconds.
+    pub fn of(mut times: Vec<f64>, errors: u64, seconds: f64) -> Self {
+        times.sort_by(f64::total_cmp);
+        // JSON has no other word for a figure that is missing.
+        let at = |share| if times.is_empty() { 0.0 } else { percentile(&times, share) };
+        Self { calls: times.len() as u64, errors, seconds, p50: at(0.5), p99: at(0.99) }
+    }
+
+    pub fn rate(&self) -> f64 {
+        self.calls as f64 / self.seconds
+    }
+}
 
 /// A process of the benchmark, seen from the one that measures. It ends when its standard input does.
 pub struct Part {
@@ -20,14 +49,6 @@ pub struct Part {
 }
 
 impl Part {
-    /// This program in another role, with its arguments.
-    pub fn ours(name: &str, arguments: &[&str]) -> Result<Self, String> {
-        let program = std::env::current_exe().map_err(|e| format!("this program: {e}"))?;
-        let mut command = Command::new(program);
-        command.arg("--part").arg(name).args(arguments);
-        Self::start(name, command)
-    }
-
     /// Starts it and waits until it says that it is ready.
     pub fn start(name: &str, mut command: Command) -> Result<Self, String> {
         let trouble = |e| format!("{name}: {e}");
@@ -72,47 +93,4 @@ impl Drop for Part {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The orders that a part gets.
-pub struct Orders(mpsc::UnboundedReceiver<String>);
-
-impl Orders {
-    /// Says that this part is ready.
-    pub fn ready() -> Self {
-        let (heard, orders) = mpsc::unbounded_channel();
-        std::thread::spawn(move || {
-            for line in std::io::stdin().lines().map_while(Result::ok) {
-                if heard.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        println!("ready");
-        Self(orders)
-    }
-
-    /// The next order in words; none at the end.
-    pub async fn next(&mut self) -> Option<Vec<String>> {
-        let line = self.0.recv().await?;
-        Some(line.split_whitespace().map(str::to_owned).collect())
-    }
-
-    /// The next load; none at the end.
-    pub async fn load(&mut self) -> Option<(usize, Duration)> {
-        let words = self.next().await?;
-        let number = |at: usize| words.get(at)?.parse::<u64>().ok();
-        Some((usize::try_from(number(0)?).ok()?, Duration::from_millis(number(1)?)))
-    }
-
-    /// Waits for the end.
-    pub async fn end(mut self) {
-        while self.next().await.is_some() {}
-    }
-}
-
-/// Answers an order.
-pub fn answer(value: &impl serde::Serialize) -> Result<(), String> {
-    println!("{}", serde_json::to_string(value).map_err(|e| e.to_string())?);
-    Ok(())
 }

@@ -2,12 +2,14 @@
 
 use std::{str::FromStr, thread};
 
-use banyan_sdk::store::{EventStore, Options};
+use banyan_sdk::{
+    ids,
+    store::{EventStore, Options},
+};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use uuid::Uuid;
 
 use crate::Result;
 
@@ -47,7 +49,7 @@ impl Server {
 
     /// An empty database.
     pub async fn database(&self) -> Result<Database> {
-        let name = format!("banyan_bench_{}", Uuid::now_v7().simple());
+        let name = format!("banyan_bench_{:032x}", ids::random());
         let mut admin = login(&self.url)?.connect().await?;
         sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&mut admin).await?;
         // What the last one left to be written must not slow this one down.
@@ -68,10 +70,6 @@ pub struct Database {
 impl Database {
     pub async fn connect(&self) -> Result<PgConnection> {
         Ok(login(&self.url)?.connect().await?)
-    }
-
-    pub async fn store(&self) -> Result<EventStore> {
-        Ok(EventStore::connect_with(login(&self.url)?, Options::default()).await?)
     }
 
     /// Runs statements.
@@ -105,6 +103,11 @@ impl Drop for Database {
             eprintln!("the database {} stays: {error}", self.name);
         }
     }
+}
+
+/// The event store in the database at `url`, whose tables are made if they are not there.
+pub async fn store(url: &str) -> Result<EventStore> {
+    Ok(EventStore::connect_with(login(url)?, Options::default()).await?)
 }
 
 fn login(url: &str) -> Result<PgConnectOptions> {
