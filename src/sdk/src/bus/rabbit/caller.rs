@@ -11,11 +11,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt};
-use lapin::{
-    Channel, Consumer,
-    options::BasicConsumeOptions,
-    types::FieldTable,
-};
+use lapin::{Channel, Consumer, options::BasicConsumeOptions, types::FieldTable};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 

@@ -165,22 +165,23 @@ async fn append_events(connection: &mut PgConnection, appends: &[&Append], tell:
 /// The same for one event of one append, as it is when nobody else writes: the shorter way.
 async fn append_event(connection: &mut PgConnection, append: &Append, tell: bool) -> Result<Places, sqlx::Error> {
     let event = &append.events[0];
-    let row = sqlx::query("select base, actual from append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
-        .bind(batch::expected(append.expected))
-        .bind(&append.service)
-        .bind(&append.stream.aggregate_type)
-        .bind(&append.stream.aggregate_id)
-        .bind(event.id)
-        .bind(&event.event_type)
-        .bind(batch::number_of(event.event_version))
-        .bind(event.data.as_str())
-        .bind(event.metadata.as_ref().map(Json::as_str))
-        .bind(event.occurred_at.map(batch::microseconds))
-        .bind(event.correlation_id.as_deref())
-        .bind(event.causation_id.as_deref())
-        .bind(tell)
-        .fetch_one(connection)
-        .await?;
+    let row =
+        sqlx::query("select base, actual from append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+            .bind(batch::expected(append.expected))
+            .bind(&append.service)
+            .bind(&append.stream.aggregate_type)
+            .bind(&append.stream.aggregate_id)
+            .bind(event.id)
+            .bind(&event.event_type)
+            .bind(batch::number_of(event.event_version))
+            .bind(event.data.as_str())
+            .bind(event.metadata.as_ref().map(Json::as_str))
+            .bind(event.occurred_at.map(batch::microseconds))
+            .bind(event.correlation_id.as_deref())
+            .bind(event.causation_id.as_deref())
+            .bind(tell)
+            .fetch_one(connection)
+            .await?;
     Ok((vec![row.try_get(0)?], vec![row.try_get(1)?]))
 }
 
