@@ -46,6 +46,8 @@ async fn a_silent_partition_is_noticed_and_work_is_done_again_once() {
     let mut deliveries = bus.consume(&queue, 5).await.unwrap();
     put(&*beside, &target, "m").await;
     let held = next(&mut deliveries).await;
+    // Both connections are to break, also the one that calls go out on.
+    wait_for(&*bus, |state| *state == State::Connected).await;
 
     proxy.set(Fault::Drop);
     let began = Instant::now();
