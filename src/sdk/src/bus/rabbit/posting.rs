@@ -40,17 +40,21 @@ impl Post {
     }
 }
 
+/// Lets whoever is about to hand something in as well go first, and takes that too, up to `most`.
+pub(super) async fn gather<T>(batch: &mut Vec<T>, most: usize, mut next: impl FnMut() -> Option<T>) {
+    tokio::task::yield_now().await;
+    while batch.len() < most
+        && let Some(more) = next()
+    {
+        batch.push(more);
+    }
+}
+
 /// Ends when the channel does, or when nobody is left to hand in letters.
 async fn work(channel: &Channel, mut incoming: mpsc::Receiver<Letter>) {
     let mut batch = Vec::with_capacity(BATCH);
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
-        // Whoever is about to hand one in as well goes first.
-        tokio::task::yield_now().await;
-        while batch.len() < BATCH
-            && let Ok(letter) = incoming.try_recv()
-        {
-            batch.push(letter);
-        }
+        gather(&mut batch, BATCH, || incoming.try_recv().ok()).await;
         let last = batch.len() - 1;
         for (place, Letter { exchange, key, mandatory, properties, body }) in batch.drain(..).enumerate() {
             let options = BasicPublishOptions { mandatory, immediate: false };

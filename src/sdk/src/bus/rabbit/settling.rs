@@ -9,6 +9,7 @@ use lapin::{
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
+use super::posting::gather;
 use crate::bus::delivery::{Settle, Verdict};
 
 /// What the task takes in one go.
@@ -35,13 +36,8 @@ pub(super) fn start(channel: Channel, queue: String, tasks: &TaskTracker) -> Arc
     tasks.spawn(async move {
         let (mut batch, mut open) = (Vec::new(), Open::default());
         while incoming.recv_many(&mut batch, BATCH).await > 0 {
-            // What is about to be settled as well goes along: one word to the broker for many deliveries.
-            tokio::task::yield_now().await;
-            while batch.len() < BATCH
-                && let Ok(verdict) = incoming.try_recv()
-            {
-                batch.push(verdict);
-            }
+            // One word to the broker for many deliveries.
+            gather(&mut batch, BATCH, || incoming.try_recv().ok()).await;
             for order in open.settle(&mut batch) {
                 let result = match order {
                     Order::Ack { tag, multiple } => channel.basic_ack(tag, BasicAckOptions { multiple }).await,
