@@ -3,6 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+#[path = "table.rs"]
+mod table;
+
 /// The middle one; not a number when there is none.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -182,12 +185,7 @@ impl Report {
                 [it.what.clone(), it.ours.clone(), it.theirs.clone(), value, level, verdict]
             }))
             .collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..6).map(width).collect();
-        for row in &rows {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            println!("{}", cells.join("  ").trim_end());
-        }
+        table::print(&rows);
         println!();
         for note in &self.notes {
             println!("{note}");

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+#[path = "../table.rs"]
+mod table;
+
 /// Measurements of one thing.
 #[derive(Debug, Clone, Default)]
 pub struct Series(pub Vec<f64>);
@@ -122,15 +125,11 @@ impl Report {
             println!("{name:>10}  {value}");
         }
         println!();
-        let rows: Vec<[&str; 6]> = std::iter::once(["", "banyan", "against", "ratio", "goal", ""])
+        let rows: Vec<[String; 6]> = std::iter::once(["", "banyan", "against", "ratio", "goal", ""])
             .chain(self.lines.iter().map(|l| [l.what, &*l.ours, &*l.theirs, &*l.result, &*l.goal, &*l.verdict]))
+            .map(|row| row.map(str::to_owned))
             .collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..6).map(width).collect();
-        for row in &rows {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            println!("{}", cells.join("  ").trim_end());
-        }
+        table::print(&rows);
         println!();
         for note in &self.notes {
             println!("{note}");
