@@ -15,6 +15,8 @@ pub enum Kind {
     Service,
     /// The machine or the engine (set-up).
     Engine,
+    /// A backup: its file.
+    Backup,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
             Kind::Image => "image",
             Kind::Service => "service",
             Kind::Engine => "engine",
+            Kind::Backup => "backup",
         }
     }
 }
