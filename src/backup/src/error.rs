@@ -1,0 +1,91 @@
+//! What a backup or a restore can fail with.
+
+use engine::docker;
+
+/// Why it failed; what was there before is still there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A request to the engine.
+    #[error(transparent)]
+    Engine(#[from] docker::Error),
+    /// The file.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// The file is damaged: every member that is.
+    #[error("the file is damaged: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Damaged(Vec<archive::Error>),
+    /// A program of a store ended with an error.
+    #[error("cannot {doing}: exit code {code}: {output}")]
+    Program {
+        /// `dump database eventstore of postgres`
+        doing: String,
+        /// Its exit code.
+        code: i64,
+        /// The end of its standard error.
+        output: String,
+    },
+    /// A program of a store said something that it never says.
+    #[error("cannot {doing}: unexpected answer: {answer}")]
+    Answer {
+        /// `read the queues of rabbitmq`
+        doing: String,
+        /// What it said.
+        answer: String,
+    },
+    /// It took too long.
+    #[error("cannot {doing}: not within {seconds} s")]
+    TimedOut {
+        /// `start a server on the restored data of redis`
+        doing: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The file does not go with this project or its servers; nothing was changed.
+    #[error("this backup cannot be restored here: {}", .0.join("; "))]
+    Refused(Vec<String>),
+    /// The restored data is not what was backed up.
+    #[error("the restored data of {store} is not what was backed up: {difference}")]
+    Different {
+        /// The store.
+        store: String,
+        /// What differs, with both values.
+        difference: String,
+    },
+    /// A store did not come up with the restored data.
+    #[error("{store} does not come up with the restored data: {why}")]
+    NotReady {
+        /// The store.
+        store: String,
+        /// What was waited for, and what came instead.
+        why: String,
+    },
+    /// A tar archive in the file holds what no backup has.
+    #[error("the file is not to be trusted: {member}: {why}")]
+    Hostile {
+        /// The member.
+        member: String,
+        /// What is in it.
+        why: String,
+    },
+    /// SQL text could not be written.
+    #[error("cannot write the SQL: {0}")]
+    Write(#[source] std::io::Error),
+    /// SQL text could not be read.
+    #[error("cannot read the SQL: {0}")]
+    Read(#[source] std::io::Error),
+    /// Nothing that could be backed up runs.
+    #[error("there is nothing to back up: no store of project {project} runs")]
+    Nothing {
+        /// The project.
+        project: String,
+    },
+    /// Somebody asked for an end.
+    #[error("interrupted")]
+    Interrupted,
+    /// Work that was handed to another thread ended in a panic.
+    #[error("a task of the backup ended by itself")]
+    Lost,
+}
+
+/// The result of anything here.
+pub type Result<T> = std::result::Result<T, Error>;

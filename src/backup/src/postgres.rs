@@ -1,0 +1,209 @@
+//! PostgreSQL, as SQL sees it: one dump per database, all of one moment.
+//!
+//! A session per database exports its snapshot in the window and holds it; `pg_dump` and the counts read from that
+//! snapshot afterwards, while the server goes on. The dump is logical because it must survive another image: glibc and
+//! musl sort text differently, and an index that was built with one order is broken under the other. It is written
+//! uncompressed to standard output, so that it needs no room in the container and is compressed only once.
+
+mod facts;
+mod session;
+
+use std::collections::BTreeMap;
+
+use compose::project::Ready;
+use engine::Engine;
+use engine::docker::exec::Ended;
+use engine::docker::process::Command;
+
+use crate::error::{Error, Result};
+pub use facts::Facts;
+pub use session::Session;
+
+/// A server that runs in a container.
+#[derive(Clone)]
+pub struct Server<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// The container.
+    pub container: String,
+    /// The service, for messages.
+    pub service: String,
+    /// The superuser that the server was made with.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// A moment of one database, held until this value is dropped.
+pub struct Moment {
+    /// The database.
+    pub database: String,
+    /// The snapshot's name.
+    pub snapshot: String,
+    session: Session,
+}
+
+impl<'a> Server<'a> {
+    /// The server of a service, with the login that its variables or the file name.
+    pub async fn of(engine: &'a Engine, service: &str, container: &str, ready: Option<&Ready>) -> Result<Self> {
+        let env = engine.inspect(container).await?.env;
+        let set = |name: &str| env.get(name).filter(|v| !v.is_empty()).cloned();
+        let user = set("POSTGRES_USER").or_else(|| ready.and_then(|r| r.user.clone()));
+        let password = set("POSTGRES_PASSWORD").or_else(|| ready.and_then(|r| r.password.clone()));
+        Ok(Self {
+            engine,
+            container: container.to_owned(),
+            service: service.to_owned(),
+            user: user.unwrap_or_else(|| "postgres".to_owned()),
+            password: password.unwrap_or_default(),
+        })
+    }
+
+    /// A program of the server's image, logged in over the socket.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let base = Command::new(args.iter().copied()).env("PGUSER", &self.user).env("PGPASSWORD", &self.password);
+        // the same text on every server
+        base.env("PGTZ", "UTC").env("PGDATESTYLE", "ISO").env("PGCLIENTENCODING", "UTF8").env("PGCONNECT_TIMEOUT", "10")
+    }
+
+    /// Runs statements; lines of standard output, columns divided by tabs.
+    pub async fn sql(&self, database: &str, statements: &str) -> Result<Vec<String>> {
+        let args = ["psql", "-qAtX", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", database];
+        let (text, ended) = self.engine.run(&self.container, &self.command(&args), statements.as_bytes()).await?;
+        self.ended_well(ended, || format!("query database {database}"))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// The databases that hold data.
+    pub async fn databases(&self) -> Result<Vec<String>> {
+        self.sql(
+            "postgres",
+            "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname;",
+        )
+        .await
+    }
+
+    /// Version of the server: `16.4`.
+    pub async fn version(&self) -> Result<String> {
+        let lines = self.sql("postgres", "SHOW server_version;").await?;
+        Ok(lines.first().and_then(|l| l.split_whitespace().next()).unwrap_or_default().to_owned())
+    }
+
+    /// Opens a session that will hold a moment of this database.
+    pub async fn open(&self, database: &str) -> Result<Session> {
+        Session::open(self, database).await
+    }
+
+    /// An error that says what was being done when a program did not end with 0.
+    pub fn ended_well(&self, ended: Ended, doing: impl FnOnce() -> String) -> Result<()> {
+        if ended.code == 0 {
+            return Ok(());
+        }
+        let doing = format!("{} of {}", doing(), self.service);
+        Err(Error::Program { doing, code: ended.code, output: ended.output })
+    }
+
+    /// The command that writes the dump of a moment to standard output.
+    pub fn dump(&self, moment: &Moment) -> Command {
+        let snapshot = format!("--snapshot={}", moment.snapshot);
+        self.command(&["pg_dump", "-Fc", "-Z0", &snapshot, "-d", &moment.database])
+    }
+
+    /// The command that writes roles, their passwords and memberships, to standard output.
+    pub fn dump_globals(&self) -> Command {
+        self.command(&["pg_dumpall", "--globals-only", "--no-tablespaces"])
+    }
+
+    /// Settings, rights and comments of the databases themselves, which no dump of one holds.
+    pub async fn database_settings(&self, databases: &[String]) -> Result<String> {
+        let mut text = String::new();
+        for database in databases {
+            let lines = self.sql(database, SETTINGS).await?;
+            lines.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+        }
+        Ok(text)
+    }
+}
+
+/// Statements that give another database of the same name the same owner, settings and rights.
+const SETTINGS: &str = r"
+SELECT format('ALTER DATABASE %I OWNER TO %I;', datname, pg_get_userbyid(datdba))
+FROM pg_database WHERE datname = current_database();
+SELECT format('ALTER DATABASE %I SET %s = %s;', current_database(), split_part(c, '=', 1),
+    CASE WHEN split_part(c, '=', 1) IN ('search_path', 'DateStyle', 'temp_tablespaces', 'session_preload_libraries')
+         THEN substr(c, strpos(c, '=') + 1) ELSE quote_literal(substr(c, strpos(c, '=') + 1)) END)
+FROM pg_db_role_setting s, unnest(setconfig) c
+WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database());
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', datname) FROM pg_database
+WHERE datname = current_database() AND datacl IS NOT NULL;
+SELECT format('GRANT %s ON DATABASE %I TO %s%s;', privilege_type, datname,
+    CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_database, aclexplode(datacl) WHERE datname = current_database();
+";
+
+impl Moment {
+    /// What is in it: rows of every table, and the digest of the event tables.
+    pub async fn facts(&mut self) -> Result<Facts> {
+        facts::of(&mut self.session, &self.database).await
+    }
+}
+
+impl Session {
+    /// Holds the present moment of its database.
+    pub async fn hold(mut self) -> Result<Moment> {
+        let lines = self.ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_export_snapshot();").await?;
+        let [snapshot] = lines.as_slice() else {
+            let doing = format!("hold a moment of database {}", self.database);
+            return Err(Error::Answer { doing, answer: lines.join(" ") });
+        };
+        Ok(Moment { database: self.database.clone(), snapshot: snapshot.clone(), session: self })
+    }
+}
+
+/// The member of a database's dump. Its name goes into the member's: letters and digits as they are, the rest as `_xx`.
+pub fn member(service: &str, database: &str) -> String {
+    let mut name = format!("{service}/db-");
+    for byte in database.bytes() {
+        if byte.is_ascii_alphanumeric() { name.push(byte.into()) } else { name.push_str(&format!("_{byte:02x}")) }
+    }
+    name + ".dump"
+}
+
+/// The database of such a member.
+pub fn database_of(member: &str) -> Option<String> {
+    let name = member.split_once("/db-")?.1.strip_suffix(".dump")?;
+    let mut parts = name.split('_');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Facts of several databases as the manifest keeps them.
+pub fn merged(all: Vec<Facts>) -> Facts {
+    let mut merged = Facts { counts: BTreeMap::new(), digests: BTreeMap::new() };
+    for facts in all {
+        merged.counts.extend(facts.counts);
+        merged.digests.extend(facts.digests);
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_database_has_a_member_and_comes_back_from_it() {
+        for name in ["eventstore", "a_b", "Größe 2", "x/../y", "_"] {
+            let member = member("postgres", name);
+            assert!(member.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b)), "{member}");
+            assert_eq!(member.matches('/').count(), 1, "{member}");
+            assert_eq!(database_of(&member).as_deref(), Some(name));
+        }
+        assert_eq!(database_of("postgres/globals.sql"), None);
+    }
+}

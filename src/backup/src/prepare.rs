@@ -1,0 +1,331 @@
+//! Restored data, made beside the present one and proved by the store's own server.
+
+use std::collections::BTreeMap;
+
+use archive::{Archive, Kind, MemberReader, Method};
+use bytes::Bytes;
+use engine::Engine;
+use engine::docker::process::Command;
+use engine::progress::{self, Journal, Phase};
+use futures_util::stream;
+
+use crate::elastic::Cluster;
+use crate::error::{Error, Result};
+use crate::files::Files;
+use crate::postgres;
+use crate::rabbitmq::Node;
+use crate::rdb;
+use crate::scratch::{Scratch, Settings};
+use crate::store::Store;
+
+/// What the preparation needs to know.
+pub struct Work<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// Name of the project.
+    pub project: &'a str,
+    /// Where progress is told.
+    pub journal: &'a Journal,
+    /// The file.
+    pub archive: &'a Archive,
+}
+
+/// A store, and what the file has for it.
+pub struct Target {
+    /// The store here.
+    pub store: Store,
+    /// The store there.
+    pub archived: archive::Store,
+}
+
+impl Work<'_> {
+    /// Fills `.banyan-new` of the store's volume, and asks a server on it whether everything is there.
+    pub async fn prepare(&self, target: &Target, files: &Files) -> Result<()> {
+        if target.archived.method == Method::ColdCopy {
+            return self.cold(target, files).await;
+        }
+        match target.archived.kind {
+            Kind::Postgres => self.postgres(target).await,
+            Kind::Redis => self.redis(target, files).await,
+            Kind::Rabbitmq => self.rabbitmq(target, files).await,
+            Kind::Elasticsearch => self.elasticsearch(target, files).await,
+            _ => self.unpack(target, files, "volume.tar").await,
+        }
+    }
+
+    /// A member that is a tar archive goes into the folder of the new data.
+    async fn unpack(&self, target: &Target, files: &Files, name: &str) -> Result<()> {
+        self.unpack_into(target, files, name, &target.store.new_folder()).await
+    }
+
+    async fn unpack_into(&self, target: &Target, files: &Files, name: &str, folder: &str) -> Result<()> {
+        let store = &target.store;
+        let member = self.archive.member(&format!("{}/{name}", target.archived.name))?;
+        let (journal, service, total) = (self.journal.clone(), store.name.clone(), target.archived.size);
+        let tar = stream::unfold((member, 0), move |(mut member, done)| {
+            let (journal, service) = (journal.clone(), service.clone());
+            async move {
+                let chunk = member.chunk().await.map_err(std::io::Error::other).transpose()?;
+                let done = done + chunk.as_ref().map_or(0, |bytes: &Bytes| bytes.len() as u64);
+                journal.tell(progress::Kind::Service, &service, Phase::Bytes("restoring", done, total), None);
+                Some((chunk, (member, done)))
+            }
+        });
+        Ok(self.engine.upload(&files.name, folder, tar).await?)
+    }
+
+    /// A member goes into a program's standard input; how the program ended is checked.
+    async fn feed(
+        &self,
+        server: &postgres::Server<'_>,
+        command: &Command,
+        member: &mut MemberReader,
+        told: &mut Told<'_>,
+    ) -> Result<String> {
+        let process = self.engine.start(&server.container, command).await?;
+        let (mut input, mut output) = (process.input, process.output);
+        let write = async {
+            while let Some(bytes) = member.chunk().await? {
+                told.tell(self.journal, bytes.len() as u64);
+                if input.write(&bytes).await.is_err() {
+                    // it has ended, and says why
+                    break;
+                }
+            }
+            input.close().await;
+            Ok::<_, Error>(())
+        };
+        let read = async {
+            while output.next().await?.is_some() {}
+            Ok::<_, Error>(())
+        };
+        let (written, read) = tokio::join!(write, read);
+        written?;
+        read?;
+        let ended = output.end().await?;
+        let errors = ended.output.clone();
+        server.ended_well(ended, || format!("restore {}", told.member))?;
+        Ok(errors)
+    }
+
+    async fn postgres(&self, target: &Target) -> Result<()> {
+        let store = &target.store;
+        let live = postgres::Server::of(self.engine, &store.name, &store.container, store.ready.as_ref()).await?;
+        let folder = self.data_folder(store).await?;
+        let settings = [
+            // nothing here has to survive a crash: it is done again then
+            "fsync=off",
+            "full_page_writes=off",
+            "synchronous_commit=off",
+            // what is loaded into a table of the same transaction needs no log
+            "wal_level=minimal",
+            "max_wal_senders=0",
+            "archive_mode=off",
+            "max_wal_size=8GB",
+            "maintenance_work_mem=256MB",
+            "autovacuum=off",
+            // the server that makes the cluster listens on its socket only: this tells the two apart
+            "listen_addresses=127.0.0.1",
+        ];
+        let mut command = vec!["postgres".to_owned()];
+        command.extend(settings.iter().flat_map(|s| ["-c".to_owned(), (*s).to_owned()]));
+        let env = BTreeMap::from([("PGDATA".to_owned(), folder)]);
+        let settings = Settings { env, command: Some(command), ..Settings::default() };
+        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
+        let server = postgres::Server { container: scratch.name.clone(), ..live };
+        scratch
+            .until(&server.command(&["psql", "-qAtXw", "-h", "127.0.0.1", "-d", "template1", "-c", "SELECT 1"]))
+            .await?;
+
+        let mut told = Told { store, done: 0, total: target.archived.size, member: "globals.sql".to_owned() };
+        let mut globals = self.archive.member(&format!("{}/globals.sql", target.archived.name))?;
+        let psql = server.command(&["psql", "-qAtX", "-d", "template1"]);
+        let errors = self.feed(&server, &psql, &mut globals, &mut told).await?;
+        // the superuser is there already
+        if let Some(error) = errors.lines().find(|l| l.contains("ERROR") && !l.contains("already exists")) {
+            let doing = format!("restore the roles of {}", store.name);
+            return Err(Error::Program { doing, code: 0, output: error.to_owned() });
+        }
+        let mut databases = Vec::new();
+        for name in &target.archived.members {
+            let Some(database) = postgres::database_of(name) else { continue };
+            told.member = format!("database {database}");
+            let quoted = format!("\"{}\"", database.replace('"', "\"\""));
+            // made anew: the image may have put something of its own into it
+            let make =
+                format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE);\nCREATE DATABASE {quoted} TEMPLATE template0;");
+            server.sql("template1", &make).await?;
+            let restore =
+                ["pg_restore", "--exit-on-error", "--single-transaction", "--no-tablespaces", "-d", &database];
+            let mut member = self.archive.member(name)?;
+            self.feed(&server, &server.command(&restore), &mut member, &mut told).await?;
+            databases.push(database);
+        }
+        told.member = "settings.sql".to_owned();
+        let mut settings = self.archive.member(&format!("{}/settings.sql", target.archived.name))?;
+        let strict = server.command(&["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", "template1"]);
+        self.feed(&server, &strict, &mut settings, &mut told).await?;
+        if !server.password.is_empty() {
+            // the services log in with what the project says now
+            let (user, password) = (server.user.replace('"', "\"\""), server.password.replace('\'', "''"));
+            server.sql("template1", &format!("ALTER ROLE \"{user}\" PASSWORD '{password}';")).await?;
+        }
+
+        let mut facts = Vec::new();
+        for database in &databases {
+            facts.push(server.open(database).await?.hold().await?.facts().await?);
+        }
+        let found = postgres::merged(facts);
+        let (counts, digests) = (target.archived.counts.clone(), target.archived.digests.clone());
+        if let Some(difference) = (postgres::Facts { counts, digests }).difference(&found) {
+            return Err(Error::Different { store: store.name.clone(), difference });
+        }
+        scratch.stop().await
+    }
+
+    /// A copy of the volume; a server that can be asked is started on it.
+    async fn cold(&self, target: &Target, files: &Files) -> Result<()> {
+        let store = &target.store;
+        self.unpack(target, files, "volume.tar").await?;
+        let folder = store.new_folder();
+        let (settings, check) = match target.archived.kind {
+            Kind::Postgres => {
+                let live =
+                    postgres::Server::of(self.engine, &store.name, &store.container, store.ready.as_ref()).await?;
+                let env = BTreeMap::from([("PGDATA".to_owned(), self.data_folder(store).await?)]);
+                let command = ["postgres", "-c", "listen_addresses=127.0.0.1"].map(str::to_owned).to_vec();
+                let check = live.command(&["psql", "-qAtXw", "-d", "template1", "-c", "SELECT 1"]);
+                (Settings { env, command: Some(command), ..Settings::default() }, check)
+            }
+            Kind::Redis => {
+                let test = Command::new(["test", "-d", &format!("{folder}/appendonlydir")]);
+                let appends = self.engine.run(&files.name, &test, b"").await?.1.code == 0;
+                let appendonly = if appends { "yes" } else { "no" };
+                let command =
+                    ["redis-server", "--dir", &folder, "--appendonly", appendonly, "--save", "", "--bind", "127.0.0.1"];
+                let command = Some(command.map(str::to_owned).to_vec());
+                (
+                    Settings { command, ..Settings::default() },
+                    Command::shell("redis-cli -h 127.0.0.1 ping | grep -qx PONG"),
+                )
+            }
+            Kind::Rabbitmq => {
+                let settings = Settings { network: true, linked: Some("mnesia"), ..Settings::default() };
+                (settings, Command::new(["rabbitmqctl", "-q", "await_startup"]))
+            }
+            _ => return Ok(()),
+        };
+        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
+        scratch.until(&check).await?;
+        scratch.stop().await
+    }
+
+    /// PGDATA of the new data.
+    async fn data_folder(&self, store: &Store) -> Result<String> {
+        let folder = self.engine.inspect(&store.container).await?.env.remove("PGDATA").unwrap_or(store.path.clone());
+        let Some(rest) = folder.strip_prefix(&store.path).filter(|r| r.is_empty() || r.starts_with('/')) else {
+            return Err(Error::Refused(vec![format!("the data of {} is not in its volume: {folder}", store.name)]));
+        };
+        Ok(format!("{}{rest}", store.new_folder()))
+    }
+
+    async fn redis(&self, target: &Target, files: &Files) -> Result<()> {
+        let store = &target.store;
+        self.unpack(target, files, "dump.tar").await?;
+        let file = target.archived.facts.get("file").cloned().unwrap_or_else(|| "dump.rdb".to_owned());
+        let folder = store.new_folder();
+        let command = ["redis-server", "--dir", &folder, "--dbfilename", &file, "--appendonly", "no", "--save", ""];
+        let command = command.into_iter().chain(["--bind", "127.0.0.1", "--protected-mode", "no"]);
+        let command = Some(command.map(str::to_owned).collect());
+        let scratch =
+            Scratch::start(self.engine, self.project, store, Settings { command, ..Settings::default() }).await?;
+        scratch.until(&Command::shell("redis-cli -h 127.0.0.1 ping | grep -qx PONG")).await?;
+        let (container, service) = (scratch.name.clone(), store.name.clone());
+        let server = rdb::Server { engine: self.engine, container, service, password: None };
+        let found = server.loaded().await?;
+        if let Some(expected) = target.archived.counts.get("keys").filter(|keys| **keys != found) {
+            let difference = format!("{expected} keys expected, {found} found");
+            return Err(Error::Different { store: store.name.clone(), difference });
+        }
+        server.append_only().await?;
+        scratch.stop().await
+    }
+
+    async fn elasticsearch(&self, target: &Target, files: &Files) -> Result<()> {
+        let store = &target.store;
+        let (folder, snapshots) = (store.new_folder(), format!("{}/backups", store.new_folder()));
+        // the server runs as its own user
+        let make = format!("mkdir -p {snapshots} && chown -R --reference={} {folder}", store.path);
+        let (_, made) = self.engine.run(&files.name, &Command::shell(&make).user("0"), b"").await?;
+        if made.code != 0 {
+            let doing = format!("make room for the snapshot of {}", store.name);
+            return Err(Error::Program { doing, code: made.code, output: made.output });
+        }
+        self.unpack_into(target, files, "snapshot.tar", &snapshots).await?;
+        let env = [("path.data", folder), ("path.repo", snapshots.clone())];
+        let env = env.map(|(name, value)| (name.to_owned(), value)).into();
+        let settings = Settings { env, network: true, ..Settings::default() };
+        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
+        let health = "http://127.0.0.1:9200/_cluster/health?wait_for_status=yellow&timeout=1s";
+        scratch.until(&Command::new(["curl", "-fsS", "-o", "/dev/null", health])).await?;
+        let address = self.engine.inspect(&scratch.name).await?.address;
+        let cluster = Cluster::at(&store.name, &address, 9200)?;
+        cluster.register(&format!("{snapshots}/banyan")).await?;
+        cluster.restore().await?;
+        let found = cluster.counts().await?;
+        if found != target.archived.counts {
+            let difference = format!("documents {:?} expected, {found:?} found", target.archived.counts);
+            return Err(Error::Different { store: store.name.clone(), difference });
+        }
+        cluster.forget().await;
+        scratch.stop().await
+    }
+
+    async fn rabbitmq(&self, target: &Target, files: &Files) -> Result<()> {
+        let store = &target.store;
+        self.unpack(target, files, "data.tar").await?;
+        // the queues' logs hold the path of their folder
+        let settings = Settings { network: true, linked: Some("mnesia"), ..Settings::default() };
+        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
+        scratch.until(&Command::new(["rabbitmqctl", "-q", "await_startup"])).await?;
+        let node = Node { engine: self.engine, container: scratch.name.clone(), service: store.name.clone() };
+        let found = node.counts_when_up().await?;
+        let missing = target.archived.counts.keys().find(|queue| !found.contains_key(*queue));
+        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
+        let (expected, is) = (sum(&target.archived.counts), sum(&found));
+        let difference = match missing {
+            Some(queue) => Some(format!("queue {queue} is not there")),
+            None if is > expected => Some(format!("{expected} messages expected, {is} found")),
+            None => None,
+        };
+        if let Some(difference) = difference {
+            return Err(Error::Different { store: store.name.clone(), difference });
+        }
+        let env = self.engine.inspect(&store.container).await?.env;
+        if let (Some(user), Some(password)) = (env.get("RABBITMQ_DEFAULT_USER"), env.get("RABBITMQ_DEFAULT_PASS")) {
+            // the services log in with what the project says now
+            node.ensure_login(user, password).await?;
+        }
+        if is < expected {
+            let note = format!("{} of {expected} messages had expired, or were not persistent", expected - is);
+            self.journal.tell(progress::Kind::Service, &store.name, Phase::Reached("checked"), Some(note));
+        }
+        scratch.stop().await
+    }
+}
+
+/// How much of a store's data went in.
+struct Told<'a> {
+    store: &'a Store,
+    done: u64,
+    total: u64,
+    member: String,
+}
+
+impl Told<'_> {
+    fn tell(&mut self, journal: &Journal, bytes: u64) {
+        self.done += bytes;
+        let phase = Phase::Bytes("restoring", self.done, self.total);
+        journal.tell(progress::Kind::Service, &self.store.name, phase, None);
+    }
+}

@@ -1,0 +1,103 @@
+//! The plain form: one database as SQL text, which `psql` accepts, and such a text back into a database.
+//!
+//! A text is loaded into a new database beside the present one; the two change names in one transaction.
+
+use std::io::Write;
+
+use engine::Engine;
+use engine::docker::process::Command;
+
+use crate::error::{Error, Result};
+use crate::postgres::Server;
+use crate::restore::{Order, concerned, start, stop};
+use crate::store::Store;
+
+/// The database of a store: the one that it was made with.
+async fn database(engine: &Engine, store: &Store) -> Result<String> {
+    let env = engine.inspect(&store.container).await?.env;
+    let set = |name: &str| env.get(name).filter(|v| !v.is_empty()).cloned();
+    let named = store.ready.as_ref().and_then(|r| r.database.clone());
+    Ok(set("POSTGRES_DB").or(named).or_else(|| set("POSTGRES_USER")).unwrap_or_else(|| "postgres".to_owned()))
+}
+
+/// Writes the database as SQL; its name and the number of bytes.
+pub async fn dump_sql(engine: &Engine, store: &Store, to: &mut (dyn Write + Send)) -> Result<(String, u64)> {
+    let server = Server::of(engine, &store.name, &store.container, store.ready.as_ref()).await?;
+    let database = database(engine, store).await?;
+    let process = engine.start(&store.container, &server.command(&["pg_dump", "-d", &database])).await?;
+    process.input.close().await;
+    let mut output = process.output;
+    let mut size = 0;
+    while let Some(bytes) = output.next().await? {
+        to.write_all(&bytes).map_err(Error::Write)?;
+        size += bytes.len() as u64;
+    }
+    server.ended_well(output.end().await?, || format!("dump database {database}"))?;
+    to.flush().map_err(Error::Write)?;
+    Ok((database, size))
+}
+
+/// Loads SQL text into the database of a store, all of it or nothing; the database's name.
+pub async fn restore_sql(order: &Order<'_>, store: &Store, from: &mut (dyn std::io::Read + Send)) -> Result<String> {
+    let engine = order.engine;
+    let server = Server::of(engine, &store.name, &store.container, store.ready.as_ref()).await?;
+    let database = database(engine, store).await?;
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let (here, new, old) =
+        (quoted(&database), quoted(&format!("{database}.banyan-new")), quoted(&format!("{database}.banyan-old")));
+    let make = format!(
+        "DROP DATABASE IF EXISTS {new} WITH (FORCE);\nDROP DATABASE IF EXISTS {old} WITH (FORCE);\nCREATE DATABASE {new} TEMPLATE template0;"
+    );
+    server.sql("template1", &make).await?;
+    let loaded = load(engine, &server, &format!("{database}.banyan-new"), from).await;
+    if let Err(error) = loaded {
+        server.sql("template1", &format!("DROP DATABASE IF EXISTS {new} WITH (FORCE);")).await?;
+        return Err(error);
+    }
+    let settings = server.database_settings(std::slice::from_ref(&database)).await?;
+    let literal = database.replace('\'', "''");
+    let swap = format!(
+        "BEGIN;\nSELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = '{literal}';\n\
+         ALTER DATABASE {here} RENAME TO {old};\nALTER DATABASE {new} RENAME TO {here};\n{settings}COMMIT;\n\
+         DROP DATABASE {old} WITH (FORCE);"
+    );
+    // a database that somebody is connected to keeps its name, and services connect again at once
+    let ran = concerned(order.observed, &[&store.service]);
+    let dependents: Vec<String> = ran.into_iter().filter(|name| *name != store.container).collect();
+    stop(engine, &dependents).await?;
+    let swapped = server.sql("template1", &swap).await;
+    start(order, &dependents).await;
+    swapped?;
+    Ok(database)
+}
+
+async fn load(
+    engine: &Engine,
+    server: &Server<'_>,
+    database: &str,
+    from: &mut (dyn std::io::Read + Send),
+) -> Result<()> {
+    let args = ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-d", database];
+    let command: Command = server.command(&args);
+    let process = engine.start(&server.container, &command).await?;
+    let (mut input, mut output) = (process.input, process.output);
+    let write = async {
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let read = from.read(&mut buffer).map_err(Error::Read)?;
+            if read == 0 || input.write(&buffer[..read]).await.is_err() {
+                break;
+            }
+        }
+        input.close().await;
+        Ok::<_, Error>(())
+    };
+    let read = async {
+        while output.next().await?.is_some() {}
+        Ok::<_, Error>(())
+    };
+    let (written, read) = tokio::join!(write, read);
+    written?;
+    read?;
+    server.ended_well(output.end().await?, || "load the SQL".to_owned())
+}
