@@ -47,6 +47,8 @@ complete -c banyan -n "__fish_banyan_needs_command" -s V -l version -d 'Print ve
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "up" -d 'Bring the platform up, and wait until every service answers'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "down" -d 'Stop and remove the containers and the network; data stays unless -v'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "reset" -d 'Delete the data and bring the platform up anew'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "backup" -d 'Write the data of the platform into one file, and look after such files'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "restore" -d 'Bring the data of a backup back'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "status" -d 'Show the services and what runs of them'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "health" -d 'Ask every service in its own protocol'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "logs" -d 'Show what the services write'
@@ -100,10 +102,12 @@ always\t'Always'
 never\t'Never'"
 complete -c banyan -n "__fish_banyan_using_subcommand down" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
 complete -c banyan -n "__fish_banyan_using_subcommand down" -s v -l volumes -d 'Delete the volumes, and the data in them, too'
+complete -c banyan -n "__fish_banyan_using_subcommand down" -l no-snapshot -d 'With -v: do not back the data up first'
 complete -c banyan -n "__fish_banyan_using_subcommand down" -l verbose -d 'Say more: which engine, and why each step is taken'
 complete -c banyan -n "__fish_banyan_using_subcommand down" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand down" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand down" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l to -d 'Go back to the data of this backup instead of to none: a file, a name that `backup list` shows, or `latest`' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -l wait-timeout -d 'The longest wait for one service' -r
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
@@ -120,10 +124,189 @@ always\t'Always'
 never\t'Never'"
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s y -l yes -d 'Do not ask'
+complete -c banyan -n "__fish_banyan_using_subcommand reset" -l no-snapshot -d 'Do not back the data up first'
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -l verbose -d 'Say more: which engine, and why each step is taken'
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l to -d 'The file to write, or `-` for standard output [default: a new one where `backup list` finds it]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l format -d 'What is written: all stores, or the database alone as SQL text' -r -f -a "banyan\t'Every store, in one checked file'
+sql\t'The database, as text for psql'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l keep-last -d 'Delete older backups of this project, but so many of the newest' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l encrypt-to -d 'Encrypt for this age key (`age1…`); again for more [else with BANYAN_BACKUP_PASSPHRASE, if that is set]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l online -d 'Let everything run: each store is right by itself, but they may be some moments apart'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "create" -d 'Write a backup (what `backup` alone does)'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "list" -d 'Show the backups that are there'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "show" -d 'Show what is in a backup'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "verify" -d 'Read all of a backup, and check that every byte is right'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "schedule" -d 'Print what backs the platform up every day: a systemd timer, or a line for cron'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "prune" -d 'Delete old backups of this project'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l to -d 'The file to write, or `-` for standard output [default: a new one where `backup list` finds it]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l format -d 'What is written: all stores, or the database alone as SQL text' -r -f -a "banyan\t'Every store, in one checked file'
+sql\t'The database, as text for psql'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l keep-last -d 'Delete older backups of this project, but so many of the newest' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l encrypt-to -d 'Encrypt for this age key (`age1…`); again for more [else with BANYAN_BACKUP_PASSPHRASE, if that is set]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l online -d 'Let everything run: each store is right by itself, but they may be some moments apart'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l identity -d 'File with the age identities that open it [else BANYAN_BACKUP_PASSPHRASE]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l identity -d 'File with the age identities that open it [else BANYAN_BACKUP_PASSPHRASE]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l restore -d 'Restore it where it harms nobody, and compare'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l at -d 'When' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l keep-last -d 'Keep so many of the newest' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l cron -d 'A line for cron'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from schedule" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-last -d 'Keep so many of the newest' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -s y -l yes -d 'Do not ask'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l from -d 'The same as FILE' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l only -d 'Only this store; again for more' -r
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l into-instance -d 'Into this instance, whichever the backup is of; `default` for the one without a name' -r
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l wait-timeout -d 'The longest wait for one service' -r
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l identity -d 'File with the age identities that open it [else BANYAN_BACKUP_PASSPHRASE]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l dry-run -d 'Check whether it could be restored, and do nothing'
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -s y -l yes -d 'Do not ask'
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l no-snapshot -d 'Do not back the present data up first'
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand restore" -s V -l version -d 'Print version'
 complete -c banyan -n "__fish_banyan_using_subcommand status" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand status" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand status" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r

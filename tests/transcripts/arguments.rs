@@ -26,6 +26,8 @@ fn the_summary_lists_the_commands() {
       up           Bring the platform up, and wait until every service answers
       down         Stop and remove the containers and the network; data stays unless -v
       reset        Delete the data and bring the platform up anew
+      backup       Write the data of the platform into one file, and look after such files
+      restore      Bring the data of a backup back
       status       Show the services and what runs of them
       health       Ask every service in its own protocol
       logs         Show what the services write
@@ -62,8 +64,21 @@ fn the_summary_lists_the_commands() {
 #[test]
 fn every_command_has_a_help_page() {
     let stage = stage("pages");
-    for command in ["up", "down", "reset", "status", "health", "logs", "images", "dlq", "init", "completions", "serve"]
-    {
+    for command in [
+        "up",
+        "down",
+        "reset",
+        "backup",
+        "restore",
+        "status",
+        "health",
+        "logs",
+        "images",
+        "dlq",
+        "init",
+        "completions",
+        "serve",
+    ] {
         let run = crate::support::run(stage.bare(&[command, "--help"]));
         assert_eq!(run.code, 0, "{command}");
         assert!(run.stdout.contains(&format!("Usage: banyan {command}")), "{command}: {}", run.stdout);

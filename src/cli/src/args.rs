@@ -1,9 +1,13 @@
 //! What can be typed.
 
+mod backup;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use backup::{BackupArgs, BackupCommand, BackupFile, BackupFormat, CreateArgs, OpenArgs, RestoreArgs, SealArgs};
 
 use crate::report::{Color, Mode};
 
@@ -73,6 +77,10 @@ pub enum Command {
     Down(DownArgs),
     /// Delete the data and bring the platform up anew
     Reset(ResetArgs),
+    /// Write the data of the platform into one file, and look after such files
+    Backup(BackupArgs),
+    /// Bring the data of a backup back
+    Restore(RestoreArgs),
     /// Show the services and what runs of them
     #[command(alias = "ps")]
     Status(StatusArgs),
@@ -146,6 +154,9 @@ pub struct DownArgs {
     /// Delete the volumes, and the data in them, too
     #[arg(short = 'v', long)]
     pub volumes: bool,
+    /// With -v: do not back the data up first
+    #[arg(long, requires = "volumes")]
+    pub no_snapshot: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -155,6 +166,12 @@ pub struct ResetArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Do not back the data up first
+    #[arg(long)]
+    pub no_snapshot: bool,
+    /// Go back to the data of this backup instead of to none: a file, a name that `backup list` shows, or `latest`
+    #[arg(long, value_name = "BACKUP", conflicts_with = "services")]
+    pub to: Option<PathBuf>,
     /// The longest wait for one service
     #[arg(long, value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub wait_timeout: Duration,

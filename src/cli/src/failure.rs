@@ -30,8 +30,12 @@ pub enum Exit {
     TimedOut = 9,
     /// Another banyan works on the project.
     Locked = 10,
+    /// A backup could not be written.
+    Backup = 11,
     /// Data cannot be opened by this server.
     Refused = 12,
+    /// A backup is damaged, or is not what it says.
+    Damaged = 13,
     /// The target of `init` exists.
     Exists = 14,
     /// Some of it was done.

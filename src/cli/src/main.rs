@@ -32,6 +32,11 @@ fn main() -> ExitCode {
     cli.global.verbose |= cli.short_verbose;
     cli.global.instance = cli.global.instance.filter(|name| !name.is_empty());
     cli.global.file.append(&mut cli.short_file);
+    if let Command::Restore(args) = &cli.command
+        && let Some(instance) = &args.into_instance
+    {
+        cli.global.instance = Some(instance.clone()).filter(|name| name != "default");
+    }
     match cli.command {
         // neither needs an engine, a terminal or a runtime of many threads
         Command::Completions { shell } => {
@@ -72,6 +77,8 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
             Command::Up(args) => commands::up::run(context, args).await,
             Command::Down(args) => commands::down::run(context, args).await,
             Command::Reset(args) => commands::reset::run(context, args).await,
+            Command::Backup(args) => commands::backup::run(context, args).await,
+            Command::Restore(args) => commands::restore::run(context, args).await,
             Command::Status(args) => commands::status::run(context, args).await,
             Command::Health(args) => commands::health::run(context, args).await,
             Command::Logs(args) => commands::logs::run(context, args).await,

@@ -4,6 +4,7 @@ use compose::plan::{self, Down};
 use engine::Engine;
 use engine::apply::{Applied, Reason, apply};
 
+use super::backup::{recover, snapshot};
 use super::check_names;
 use crate::args::DownArgs;
 use crate::context::Context;
@@ -17,7 +18,7 @@ pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
     let Identity { name, loaded } = identify(context).await?;
     let engine = context.engine().await?;
     let _lock = lock::take(&data_folder(&context.env, context.folder())?, &name)?;
-    let observed = engine.observe(&name).await?;
+    let observed = recover(context, &engine, &name).await?;
     let project = loaded.as_ref().map(|l| &l.project);
     let declared = project.into_iter().flat_map(|p| p.services.keys().map(String::as_str));
     let known: Vec<&str> = observed.containers.iter().map(|c| c.service()).chain(declared).collect();
@@ -42,9 +43,16 @@ pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
         }
         return Ok(0);
     }
+    // where the files are gone or broken nothing says what the stores are
+    let taken = match loaded.as_ref().filter(|_| args.volumes && !args.no_snapshot) {
+        Some(loaded) => snapshot::before(context, &engine, loaded, &plan, snapshot::Wish::Ask).await?,
+        None => None,
+    };
     let applied = take_down(context, &engine, &name, &plan).await;
     context.screen.finish();
-    report(context, &name, &applied)
+    let code = report(context, &name, &applied)?;
+    snapshot::tell(context, taken.as_ref());
+    Ok(code)
 }
 
 /// Carries a plan of `down` out.

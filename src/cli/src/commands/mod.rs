@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod backup;
 pub mod dlq;
 pub mod down;
 pub mod health;
@@ -7,6 +8,7 @@ pub mod images;
 pub mod init;
 pub mod logs;
 pub mod reset;
+pub mod restore;
 pub mod serve;
 pub mod status;
 pub mod up;

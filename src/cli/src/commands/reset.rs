@@ -5,10 +5,11 @@ use compose::plan::{self, Action, Down};
 use compose::project::Project;
 use engine::Engine;
 
-use super::check_names;
+use super::backup::{recover, snapshot};
 use super::down::take_down;
 use super::up::{introduce, prepare};
-use crate::args::{ResetArgs, UpArgs};
+use super::{check_names, restore};
+use crate::args::{ResetArgs, RestoreArgs, UpArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::lock;
@@ -17,6 +18,11 @@ use crate::report::table::Table;
 
 /// Lists what goes, asks, deletes, checks, brings up.
 pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
+    if args.to.is_some() {
+        let ResetArgs { to: file, yes, no_snapshot, wait_timeout, .. } = args;
+        let back = RestoreArgs { file, yes, no_snapshot, wait_timeout, ..RestoreArgs::default() };
+        return restore::run(context, back).await;
+    }
     let loaded = context.load(&[], &args.services)?;
     introduce(context, &loaded)?;
     let known: Vec<&str> = loaded.project.services.keys().map(String::as_str).collect();
@@ -26,7 +32,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     let data = crate::project::data_folder(&context.env, context.folder())?;
     let _lock = lock::take(&data, &name)?;
 
-    let observed = engine.observe(&name).await?;
+    let observed = recover(context, &engine, &name).await?;
     let data = plan::data_of(&loaded.project, &args.services);
     let plan = plan::down(&name, &observed, &Down { services: args.services.clone(), volumes: true, data });
     for note in &plan.notes {
@@ -50,6 +56,12 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
         let listing = listing(&engine, &volumes).await;
         confirm(context, &args, &listing)?;
     }
+    let wish = match (args.no_snapshot, args.yes) {
+        (true, _) => snapshot::Wish::None,
+        (_, true) => snapshot::Wish::GoOn,
+        _ => snapshot::Wish::Ask,
+    };
+    let taken = snapshot::before(context, &engine, &context.load(&["*".to_owned()], &[])?, &plan, wish).await?;
     let applied = take_down(context, &engine, &name, &plan).await;
     if applied.interrupted || context.cancel.is_cancelled() {
         return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset")
@@ -57,7 +69,9 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     }
     check_gone(context, &engine, &name, &volumes).await?;
     prepared.observed = None;
-    prepared.bring_up(context, &up, &engine).await
+    let came_up = prepared.bring_up(context, &up, &engine).await;
+    snapshot::tell(context, taken.as_ref());
+    came_up
 }
 
 /// The services that come up again, required and optional: those that were asked for, or else all that come up by

@@ -108,6 +108,7 @@ impl View {
             Kind::Image => "img",
             Kind::Service => "svc",
             Kind::Engine => "eng",
+            Kind::Backup => "bak",
         };
         short.to_owned()
     }

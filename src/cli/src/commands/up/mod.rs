@@ -15,6 +15,7 @@ use engine::apply::{Applied, apply};
 use engine::progress::{Kind, Phase};
 use engine::supply::Supply;
 
+use super::backup::recovered;
 use super::check_names;
 use crate::args::UpArgs;
 use crate::commands::images::supply;
@@ -78,6 +79,7 @@ pub async fn prepare<'a>(
 ) -> Result<Prepared<'a>, Failure> {
     let all = [required.clone(), optional.clone()].concat();
     let observed = preflight::check(context, engine, &loaded.project, &all).await?;
+    let observed = recovered(context, engine, &loaded.project.name, observed).await?;
     let supply = supply(context, engine, args.pull, args.platform_binary.as_deref())?;
     let (images, unavailable) = tokio::select! {
         had = supply.images(&loaded.project, &observed, &required) => had,
@@ -100,6 +102,42 @@ pub async fn prepare<'a>(
 impl Prepared<'_> {
     /// Carries out what is needed. Once the required services are ready that is told, then come the optional ones.
     pub async fn bring_up(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<u8, Failure> {
+        let (mut outcome, rest) = self.bring_up_required(context, args, engine).await?;
+        if rest.services.is_empty() {
+            context.screen.finish();
+        } else {
+            context.screen.settle();
+        }
+        outcome.tell_required(context, args)?;
+        if !rest.services.is_empty() {
+            let observed = match rest.observed {
+                Some(observed) => observed,
+                None => engine.observe(&outcome.project.name).await?,
+            };
+            let (came, more) =
+                optional::bring_up(context, args, engine, &outcome.project, &rest.supply, observed, &rest.services)
+                    .await?;
+            outcome.images.extend(more);
+            outcome.optional = came;
+        }
+        context.screen.finish();
+        outcome.tell_rest(context, args)
+    }
+
+    /// The required services alone, as a part of another command: nothing is told but a failure.
+    pub async fn start(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<(), Failure> {
+        let (outcome, _) = self.bring_up_required(context, args, engine).await?;
+        outcome.failure(context, args).map_or(Ok(()), Err)
+    }
+}
+
+impl<'a> Prepared<'a> {
+    async fn bring_up_required(
+        self,
+        context: &Context,
+        args: &UpArgs,
+        engine: &Engine,
+    ) -> Result<(Outcome, Rest<'a>), Failure> {
         let Self { loaded, required, optional, images, wanted, supply, observed } = self;
         let project = loaded.project;
         let observed = match observed {
@@ -112,23 +150,17 @@ impl Prepared<'_> {
             return Err(interrupted(context));
         }
         let untouched = applied.changes.is_empty() && applied.removed.is_empty();
-        let mut outcome = Outcome { project, required, applied, optional: Optional::default(), images, wanted };
-        if optional.is_empty() {
-            context.screen.finish();
-        } else {
-            context.screen.settle();
-        }
-        outcome.tell_required(context, args)?;
-        if !optional.is_empty() {
-            let observed = if untouched { observed } else { engine.observe(&outcome.project.name).await? };
-            let (came, more) =
-                optional::bring_up(context, args, engine, &outcome.project, &supply, observed, &optional).await?;
-            outcome.images.extend(more);
-            outcome.optional = came;
-        }
-        context.screen.finish();
-        outcome.tell_rest(context, args)
+        let rest = Rest { services: optional, supply, observed: untouched.then_some(observed) };
+        Ok((Outcome { project, required, applied, optional: Optional::default(), images, wanted }, rest))
     }
+}
+
+/// What is left to do once the required services are ready.
+struct Rest<'a> {
+    services: Vec<String>,
+    supply: Supply<'a>,
+    /// What there was to see, if nothing has changed since.
+    observed: Option<Observed>,
 }
 
 /// Whether the run stands and falls with a service.

@@ -35,8 +35,7 @@ pub struct Outcome {
 impl Outcome {
     /// Fails when a required service did not come up; else tells people where they all are.
     pub fn tell_required(&self, context: &Context, args: &UpArgs) -> Result<(), Failure> {
-        let failure = trouble::start(context, &self.project, &self.applied).or_else(|| self.unsettled(context, args));
-        if let Some(failure) = failure {
+        if let Some(failure) = self.failure(context, args) {
             context.screen.finish();
             self.tell_timings(context, args);
             return Err(failure);
@@ -80,6 +79,11 @@ impl Outcome {
         }
         let message = format!("optional services cannot be had (--strict): {}", self.optional.given_up.join(", "));
         Err(Failure::new(Exit::Image, 2, message).hint(format!("try again: {}", context.again(&["--pull"]))))
+    }
+
+    /// Why the run failed, if a required service did not come up.
+    pub fn failure(&self, context: &Context, args: &UpArgs) -> Option<Failure> {
+        trouble::start(context, &self.project, &self.applied).or_else(|| self.unsettled(context, args))
     }
 
     /// A required service of which nothing is known would be a mistake of ours.

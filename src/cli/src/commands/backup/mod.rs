@@ -1,0 +1,131 @@
+//! `banyan backup`: the data of the platform in one file, and what there is of such files.
+
+mod create;
+mod kept;
+pub mod plain;
+mod show;
+pub mod snapshot;
+
+use std::path::{Path, PathBuf};
+
+use archive::{Archive, Unsealing};
+use compose::Observed;
+
+use crate::args::{BackupArgs, BackupCommand, OpenArgs};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::project::Loaded;
+
+pub use create::{Identity, Place, Wanted, identity, sealing, write};
+pub use kept::{find, folder};
+pub use show::check;
+
+/// The variable that holds the passphrase of backups.
+pub const PASSPHRASE: &str = "BANYAN_BACKUP_PASSPHRASE";
+
+/// Carries out one of the sub-commands; without one, writes a backup.
+pub async fn run(context: &Context, args: BackupArgs) -> Result<u8, Failure> {
+    match args.command.unwrap_or(BackupCommand::Create(args.create)) {
+        BackupCommand::Create(args) => create::run(context, args).await,
+        BackupCommand::List => kept::list(context),
+        BackupCommand::Show { backup } => show::run(context, &backup).await,
+        BackupCommand::Verify { backup, restore } => show::verify(context, &backup, restore).await,
+        BackupCommand::Schedule { at, keep_last, cron } => plain::schedule(context, &at, keep_last, cron),
+        BackupCommand::Prune { keep_last, yes } => kept::prune(context, keep_last, yes),
+    }
+}
+
+/// What opens an encrypted backup, from the options and the environment.
+pub fn unsealing(context: &Context, args: &OpenArgs) -> Result<Unsealing, Failure> {
+    if let Some(path) = &args.identity {
+        let path = context.folder().join(path);
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Failure::new(Exit::Config, 50, format!("cannot read the identities in {}: {e}", path.display()))
+        })?;
+        return Unsealing::identities(&text).map_err(|e| Failure::new(Exit::Config, 51, e.to_string()));
+    }
+    let passphrase = context.env.get(PASSPHRASE).filter(|p| !p.is_empty());
+    Ok(passphrase.map_or_else(Unsealing::none, |p| Unsealing::passphrase(p.clone())))
+}
+
+/// Opens a backup: a path, a name, `latest`, or standard input.
+pub async fn open(context: &Context, file: &Path, args: &OpenArgs) -> Result<(PathBuf, Archive), Failure> {
+    let unsealing = unsealing(context, args)?;
+    let folder = folder(context)?;
+    let shown = file.to_owned();
+    if file == Path::new("-") {
+        std::fs::create_dir_all(&folder).map_err(|e| kept::unusable(&folder, &e))?;
+        let read = move || Archive::from_stream(&mut std::io::stdin().lock(), &folder, &unsealing);
+        return Ok((shown, blocking(read).await?.map_err(|e| opened(&e))?));
+    }
+    let path = find(context, file)?;
+    let from = path.clone();
+    let archive = blocking(move || Archive::open(&from, &unsealing)).await?.map_err(|e| opened(&e))?;
+    Ok((path, archive))
+}
+
+/// Work that keeps a thread busy.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Failure::new(Exit::Other, 50, format!("a task ended by itself: {e}")))
+}
+
+fn opened(error: &archive::Error) -> Failure {
+    Failure::new(Exit::Damaged, 1, error.to_string())
+}
+
+/// What went wrong, with its exit code.
+pub fn failed(error: backup::Error) -> Failure {
+    use backup::Error as E;
+    let text = error.to_string();
+    match error {
+        E::Engine(error) => error.into(),
+        E::Damaged(all) => Failure::new(Exit::Damaged, 2, "the backup is damaged; nothing was changed")
+            .details(all.iter().map(ToString::to_string)),
+        E::Hostile { .. } => Failure::new(Exit::Damaged, 3, text),
+        E::Refused(why) => {
+            Failure::new(Exit::Refused, 10, "this backup cannot be restored here; nothing was changed").details(why)
+        }
+        E::Different { .. } => Failure::new(Exit::Damaged, 4, text),
+        E::Interrupted => Failure::new(Exit::Interrupted, 1, "interrupted; nothing was changed"),
+        E::Nothing { .. } => Failure::new(Exit::NotRunning, 10, text),
+        E::NotReady { .. } => Failure::new(Exit::Start, 10, format!("{text}; the old data is in place again")),
+        _ => Failure::new(Exit::Backup, 1, text),
+    }
+}
+
+/// Looks, and ends what a killed backup or restore left.
+pub async fn recover(context: &Context, engine: &engine::Engine, name: &str) -> Result<Observed, Failure> {
+    let observed = engine.observe(name).await?;
+    recovered(context, engine, name, observed).await
+}
+
+/// Ends what a killed backup or restore left, says so, and looks again; costs nothing when there is nothing.
+pub async fn recovered(
+    context: &Context,
+    engine: &engine::Engine,
+    name: &str,
+    observed: Observed,
+) -> Result<Observed, Failure> {
+    let recovered = backup::recover(engine, name, &observed).await.map_err(failed)?;
+    if recovered == backup::Recovered::default() {
+        return Ok(observed);
+    }
+    for (what, names) in [
+        ("thawed what an interrupted backup had frozen", recovered.thawed),
+        ("undid an interrupted restore", recovered.undone),
+        ("finished an interrupted restore", recovered.finished),
+    ] {
+        if !names.is_empty() {
+            context.note(&format!("{what}: {}", names.join(", ")));
+        }
+    }
+    Ok(engine.observe(name).await?)
+}
+
+/// Whose data it is: names without the instance.
+pub fn base_name(loaded: &Loaded, instance: Option<&str>) -> String {
+    let name = loaded.project.name.as_str();
+    let suffix = instance.map(|i| format!("-{i}")).unwrap_or_default();
+    name.strip_suffix(&suffix).unwrap_or(name).to_owned()
+}
