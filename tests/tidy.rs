@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A crate, and the crates of ours that it may use; `src/README.md` draws the same.
-const ARROWS: [(&str, &[&str]); 9] = [
-    ("banyan", &["auth", "banyan-sdk", "compose", "discovery", "engine", "gateway"]),
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("banyan", &["archive", "auth", "backup", "banyan-sdk", "compose", "discovery", "engine", "gateway"]),
+    ("backup", &["archive", "compose", "engine"]),
     ("engine", &["compose"]),
     ("gateway", &["banyan-sdk"]),
     ("discovery", &["banyan-sdk"]),
     ("auth", &["banyan-sdk"]),
     ("banyan-sdk", &["banyan-protocol", "sdk-macros"]),
+    ("archive", &["banyan-protocol"]),
     ("banyan-protocol", &[]),
     ("sdk-macros", &[]),
     ("compose", &[]),
@@ -163,6 +165,7 @@ fn libraries_for_the_outside_stay_where_they_belong() {
     assert_eq!(uses("opentelemetry", &["src/sdk/src/telemetry"]), [""; 0]);
     assert_eq!(uses("axum", &["src/sdk/", "src/gateway/", "src/discovery/", "src/auth/"]), [""; 0]);
     assert_eq!(uses("clap", &["src/cli/"]), [""; 0]);
+    assert_eq!(uses("zstd", &["src/archive/src"]), [""; 0]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The full stack takes ten seconds on two cores, so a few tests share one of it between many checks; all others use
 //! small projects of their own.
 
+mod backup;
 mod clients;
 mod guards;
 mod identity;

@@ -3,6 +3,7 @@
 //! Each fault happens once or a few times in a normal run, and in full count when `BANYAN_TEST_LONG` is set.
 //! Engines are stopped and frozen only if the test started them itself.
 
+mod backup;
 mod down;
 mod engine;
 mod flapping;
