@@ -91,10 +91,15 @@ async fn thaw(engine: &Engine, names: &[String]) -> Result<()> {
     let thawed = join_all(names.iter().map(|name| engine.unpause_container(name))).await;
     for result in thawed {
         match result {
-            // it is not frozen, or not there
-            Err(e) if e.is_conflict() || e.is_not_found() || e.message().contains("is not paused") => {}
+            // it is not frozen, or not there, or was thawed a moment ago and the engine has not noticed yet
+            Err(e) if e.is_conflict() || e.is_not_found() || is_running(&e) => {}
             other => other?,
         }
     }
     Ok(())
+}
+
+/// How the engine, and what is below it, say that there is nothing to thaw.
+fn is_running(error: &engine::docker::Error) -> bool {
+    ["is not paused", "cannot resume a running process"].iter().any(|words| error.message().contains(words))
 }

@@ -1,48 +1,51 @@
-//! How fast backups and restores are: against PostgreSQL's own tools and against `tar | gzip` on the same data, side by
-//! side in one run.
+//! How fast backups and restores are: against `tar` with zstd and gzip, and against PostgreSQL's own tools, on the same
+//! data, side by side in one run.
 //!
 //! ```text
-//! cargo bench --bench backup -- [--events N] [--messages N] [--rounds N]
+//! cargo bench --bench backup -- [--only database,stack,queues,seed] [--rounds N] [--mebibytes N] [--json FILE]
 //! ```
 //!
-//! It needs an engine with the images of the core stack. Half of the data is random, so that it compresses as real data
-//! does. A missed level is printed and fails nothing; a run that does not end well does.
+//! It needs an engine of this machine with the images of the core stack, and root, who reads the volumes for `tar`. Half
+//! of the data is random bytes, half is JSON. A missed level is printed and fails nothing; a run that does not end well
+//! does.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+#[path = "../report.rs"]
+#[allow(dead_code, reason = "there is no load with errors")]
+mod report;
+mod stack;
 
-const BANYAN: &str = env!("CARGO_BIN_EXE_banyan");
-const INSTANCE: &str = "benchbackup";
+use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// What to measure.
+use report::{Level, Report, median};
+use stack::{Stack, Timed};
+
+/// Whatever went wrong, in words.
+pub type Result<T> = std::result::Result<T, String>;
+
+/// Messages that are queued while the window is measured.
+const QUEUED: usize = 1_000;
+/// Messages of 1 KB that go out and come back.
+const MANY: usize = 100_000;
+const MEBIBYTE: f64 = 1_048_576.0;
+
+/// What was asked for.
 struct Options {
-    events: usize,
-    messages: usize,
+    only: Option<Vec<String>>,
     rounds: usize,
-}
-
-/// A stack of its own, removed at the end.
-struct Stack {
-    folder: PathBuf,
+    mebibytes: usize,
+    json: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if !args.iter().any(|a| a == "--bench") {
+    if !args.iter().any(|it| it == "--bench") {
         println!("nothing is measured without `cargo bench`");
         return ExitCode::SUCCESS;
     }
-    let number = |name: &str, default: usize| {
-        args.iter().position(|a| a == name).and_then(|i| args.get(i + 1)?.parse().ok()).unwrap_or(default)
-    };
-    let options = Options {
-        events: number("--events", 300_000),
-        messages: number("--messages", 1000),
-        rounds: number("--rounds", 3),
-    };
-    match bench(&options) {
-        Ok(()) => ExitCode::SUCCESS,
+    match Options::read(&args).and_then(|options| bench(&options)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(why) => {
             eprintln!("bench backup: {why}");
             ExitCode::FAILURE
@@ -50,160 +53,142 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(options: &Options) -> Result<(), String> {
-    let folder = std::env::temp_dir().join(format!("banyan-bench-backup-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-    let stack = Stack { folder };
-    stack.banyan(&["up", "--quiet"])?;
-    stack.fill(options)?;
-    let (mut ours, mut dump, mut back, mut pg_back, mut gzip, mut windows) =
-        (vec![], vec![], vec![], vec![], vec![], vec![]);
-    for round in 0..options.rounds {
-        let file = stack.folder.join(format!("{round}.banyan"));
-        let file = file.to_string_lossy().into_owned();
-        let (time, json) = stack.timed(&["backup", "--to", &file, "--output", "json"])?;
-        ours.push(time);
-        let json: serde_json::Value = serde_json::from_str(&json).map_err(|e| e.to_string())?;
-        windows.push(json["window_ms"].as_f64().unwrap_or(f64::NAN) / 1e3);
-        let name = stack.container("postgres");
-        dump.push(stack.shell(&format!("docker exec {name} pg_dump -Fc -U actor_user eventstore > {round}.dump"))?);
-        gzip.push(stack.shell(&format!(
-            "docker exec {name} sh -c 'tar -C /var/lib/postgresql/data -cf - . 2>/dev/null | gzip -c' > /dev/null"
-        ))?);
-        let (time, _) = stack.timed(&["restore", &file, "--only", "postgres", "--yes", "--no-snapshot"])?;
-        back.push(time);
-        stack.shell(&format!(
-            "docker cp {round}.dump {name}:/tmp/x.dump && docker exec {name} createdb -U actor_user other"
-        ))?;
-        pg_back.push(stack.shell(&format!("docker exec {name} pg_restore -j2 -U actor_user -d other /tmp/x.dump"))?);
-        stack.shell(&format!("docker exec {name} dropdb -U actor_user other"))?;
-        std::fs::remove_file(&file).map_err(|e| e.to_string())?;
+impl Options {
+    fn read(args: &[String]) -> Result<Self> {
+        let mut options = Self { only: None, rounds: 3, mebibytes: 1_024, json: None };
+        let mut args = args.iter().map(String::as_str);
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+            let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{text} is no number"));
+            match arg {
+                "--bench" => {}
+                "--only" => options.only = Some(value()?.split(',').map(str::to_owned).collect()),
+                "--rounds" => options.rounds = number(value()?)?.max(1),
+                "--mebibytes" => options.mebibytes = number(value()?)?.max(8),
+                "--json" => options.json = Some(value()?.into()),
+                other => return Err(format!("unknown option {other}")),
+            }
+        }
+        Ok(options)
     }
-    let size = stack.answer("SELECT pg_size_pretty(pg_database_size(current_database()))")?;
-    println!("{} events in {size}, {} messages, {} rounds, medians", options.events, options.messages, options.rounds);
-    for (what, values) in [
-        ("banyan backup, all stores", &ours),
-        ("pg_dump -Fc, PostgreSQL alone", &dump),
-        ("tar | gzip of its volume", &gzip),
-        ("banyan restore --only postgres, proved and swapped", &back),
-        ("pg_restore -j2", &pg_back),
-        ("nothing ran for", &windows),
-    ] {
-        println!("  {what:52} {:8.3} s", median(values));
+
+    fn wants(&self, scenario: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|it| it == scenario))
     }
-    for (what, ratio, level) in [
-        ("backup / pg_dump -Fc", median(&ours) / median(&dump), 0.8),
-        ("backup / tar | gzip", median(&ours) / median(&gzip), 0.35),
-        ("restore / pg_restore -j2", median(&back) / median(&pg_back), 1.0),
-        ("window / 1 s", median(&windows), 1.0),
-    ] {
-        println!("  {what:52} {ratio:8.2}   level {level} {}", if ratio <= level { "met" } else { "missed" });
+}
+
+/// Measures and prints; true when the run counts.
+fn bench(options: &Options) -> Result<bool> {
+    let mut report = Report::new("bench backup");
+    report.condition("data", format!("{} MiB in PostgreSQL, half random bytes, half JSON", options.mebibytes));
+    report.condition("rounds", format!("{}, in turns, medians", options.rounds));
+    report.condition("files", "written to the same disk and flushed to it; page cache warm; not encrypted");
+    let mut peak = Vec::new();
+    if options.wants("database") {
+        database(options, &mut report, &mut peak)?;
     }
+    if options.wants("stack") {
+        stack(options, &mut report, &mut peak)?;
+    }
+    if options.wants("queues") {
+        queues(options, &mut report, &mut peak)?;
+    }
+    if options.wants("seed") {
+        seed(options, &mut report)?;
+    }
+    let most = peak.into_iter().fold(f64::NAN, f64::max) / MEBIBYTE;
+    report.plain("peak memory of all these", "MiB", &[most], Level::at_most(64.0));
+    let counts = report.print();
+    if let Some(path) = &options.json {
+        std::fs::write(path, format!("{:#}\n", report.json())).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(counts)
+}
+
+/// The database alone, against the tools that come with it.
+fn database(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Result<()> {
+    let stack = Stack::up("database", &["postgres"])?;
+    stack.fill_database(options.mebibytes)?;
+    let (mut out, mut dump, mut back, mut restore) = (vec![], vec![], vec![], vec![]);
+    let (mut out_files, mut back_files) = (vec![], vec![]);
+    let name = stack.container("postgres");
+    for _ in 0..options.rounds {
+        out.push(stack.backup("logical.banyan", &[], peak)?.seconds);
+        let line = format!("docker exec {name} pg_dump -Fc -U actor_user eventstore > x.dump && sync x.dump");
+        dump.push(stack.shell(&line)?);
+        out_files.push(stack.backup("physical.banyan", &["--physical"], peak)?.seconds);
+
+        back.push(stack.restore("logical.banyan", peak)?);
+        stack.shell(&format!("docker cp x.dump {name}:/tmp/ && docker exec {name} createdb -U actor_user other"))?;
+        restore.push(stack.shell(&format!("docker exec {name} pg_restore -j2 -U actor_user -d other /tmp/x.dump"))?);
+        stack.shell(&format!("docker exec {name} dropdb -U actor_user other && docker exec {name} rm /tmp/x.dump"))?;
+        back_files.push(stack.restore("physical.banyan", peak)?);
+    }
+    report.ratio("backup / pg_dump -Fc", "s", &out, &dump, Level::at_most(0.8).goal(0.5));
+    report.ratio("restore / pg_restore -j2", "s", &back, &restore, Level::at_most(1.0).goal(0.5));
+    report.ratio("backup --physical / pg_dump -Fc", "s", &out_files, &dump, Level::NONE);
+    report.ratio("restore of that / pg_restore -j2", "s", &back_files, &restore, Level::at_most(0.5).goal(0.35));
+    report.note("a restore includes the check of every byte, the proof by a server of its own, the swap and the restart");
     Ok(())
 }
 
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+/// All stores, against what scripts do with their volumes while everything is stopped.
+fn stack(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Result<()> {
+    let stack = Stack::up("stack", &["postgres", "rabbitmq", "redis", "api-gateway"])?;
+    stack.fill_database(options.mebibytes)?;
+    stack.fill_queue(QUEUED)?;
+    let (mut files, mut dumps, mut zstd, mut gzip, mut windows) = (vec![], vec![], vec![], vec![], vec![]);
+    for _ in 0..options.rounds {
+        let Timed { seconds, window } = stack.backup("files.banyan", &["--physical"], peak)?;
+        (files.push(seconds), windows.push(window));
+        let Timed { seconds, window } = stack.backup("dumps.banyan", &[], peak)?;
+        (dumps.push(seconds), windows.push(window));
+        let stores = ["postgres", "rabbitmq", "redis"];
+        stack.each("stop", &stores)?;
+        let volumes = stack.volumes()?;
+        let tar = format!("tar -C {} -cf - {}", volumes.folder, volumes.names.join(" "));
+        zstd.push(stack.shell(&format!("{tar} | zstd -q -1 -T2 -f -o x.tar.zst && sync x.tar.zst"))?);
+        gzip.push(stack.shell(&format!("{tar} | gzip > x.tar.gz && sync x.tar.gz"))?);
+        stack.each("start", &stores)?;
+        stack.ready()?;
+    }
+    report.ratio("B1 backup --physical / tar | zstd -1 -T2", "s", &files, &zstd, Level::at_most(2.0).goal(1.1));
+    report.ratio("B2 backup --physical / tar | gzip", "s", &files, &gzip, Level::at_most(0.35).goal(0.15));
+    report.ratio("backup / tar | gzip", "s", &dumps, &gzip, Level::NONE);
+    let what = format!("B5 window with {QUEUED} queued messages");
+    report.plain(what, "ms", &windows, Level::at_most(1_000.0));
+    Ok(())
 }
 
-impl Stack {
-    fn container(&self, service: &str) -> String {
-        format!("flow-platform-{INSTANCE}-{service}")
+/// Many messages, out and back.
+fn queues(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Result<()> {
+    let stack = Stack::up("queues", &["rabbitmq"])?;
+    stack.fill_queue(MANY)?;
+    let (mut out, mut back, mut windows) = (vec![], vec![], vec![]);
+    for _ in 0..options.rounds {
+        let Timed { seconds, window } = stack.backup("queues.banyan", &[], peak)?;
+        (out.push(seconds), windows.push(window));
+        back.push(stack.restore("queues.banyan", peak)?);
     }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BANYAN);
-        command.args(["--instance", INSTANCE]).args(args).current_dir(&self.folder).stdin(Stdio::null());
-        command.env("BANYAN_DATA_DIR", self.folder.join("data"));
-        for name in ["ELASTICSEARCH", "JAEGER", "GRAFANA"] {
-            command.env(format!("{name}_IMAGE"), format!("127.0.0.1:1/nobody/{}:1", name.to_lowercase()));
-        }
-        command
-    }
-
-    fn banyan(&self, args: &[&str]) -> Result<String, String> {
-        let output = self.command(args).output().map_err(|e| e.to_string())?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(format!("banyan {args:?}: {}", String::from_utf8_lossy(&output.stderr)))
-    }
-
-    fn timed(&self, args: &[&str]) -> Result<(f64, String), String> {
-        let began = Instant::now();
-        let text = self.banyan(args)?;
-        Ok((began.elapsed().as_secs_f64(), text))
-    }
-
-    fn shell(&self, line: &str) -> Result<f64, String> {
-        let began = Instant::now();
-        let output =
-            Command::new("sh").args(["-c", line]).current_dir(&self.folder).output().map_err(|e| e.to_string())?;
-        if output.status.success() {
-            return Ok(began.elapsed().as_secs_f64());
-        }
-        Err(format!("{line}: {}", String::from_utf8_lossy(&output.stderr)))
-    }
-
-    fn answer(&self, query: &str) -> Result<String, String> {
-        let name = self.container("postgres");
-        let output = Command::new("docker")
-            .args([
-                "exec",
-                &name,
-                "psql",
-                "-U",
-                "actor_user",
-                "eventstore",
-                "-qAtX",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-c",
-                query,
-            ])
-            .output()
-            .map_err(|e| e.to_string())?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        }
-        Err(format!("{query}: {}", String::from_utf8_lossy(&output.stderr)))
-    }
-
-    /// Events of which half is noise, and messages through the management interface of the broker.
-    fn fill(&self, options: &Options) -> Result<(), String> {
-        self.answer(&format!(
-            "INSERT INTO events SELECT n, gen_random_uuid(), 'bench', 'Order', (n / 10)::text, n % 10 + 1, 'OrderPlaced', 1, \
-             jsonb_build_object('customer', 'customer-' || n % 1000, 'status', 'placed', 'items', n % 7, 'noise', \
-             encode(decode(md5(random()::text) || md5(random()::text) || md5(random()::text), 'hex'), 'base64')), '{{}}', now(), NULL, NULL \
-             FROM generate_series(1, {}) n",
-            options.events
-        ))?;
-        let code = format!(
-            "rabbit_amqqueue:declare({{resource, <<\"/\">>, queue, <<\"bench\">>}}, true, false, [], none, <<\"bench\">>), \
-             {{ok, X}} = rabbit_exchange:lookup({{resource, <<\"/\">>, exchange, <<>>}}), \
-             [rabbit_basic:publish(X, <<\"bench\">>, rabbit_basic:properties([{{delivery_mode, 2}}]), crypto:strong_rand_bytes(1024)) \
-             || _ <- lists:seq(1, {})], ok.",
-            options.messages
-        );
-        let name = self.container("rabbitmq");
-        let output = Command::new("docker")
-            .args(["exec", &name, "rabbitmqctl", "-q", "eval", &code])
-            .output()
-            .map_err(|e| e.to_string())?;
-        if !output.status.success() {
-            return Err(format!("fill the broker: {}", String::from_utf8_lossy(&output.stderr)));
-        }
-        // the engine's own checks settle
-        std::thread::sleep(Duration::from_millis(500));
-        Ok(())
-    }
+    report.plain("100,000 messages of 1 KB, out", "s", &out, Level::at_most(20.0));
+    report.plain("and back", "s", &back, Level::at_most(20.0));
+    report.plain("their window", "ms", &windows, Level::NONE);
+    Ok(())
 }
 
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let _ = self.banyan(&["down", "-v", "--no-snapshot"]);
-        let _ = std::fs::remove_dir_all(Path::new(&self.folder));
+/// Back to a known state, as somebody does between two tries.
+fn seed(options: &Options, report: &mut Report) -> Result<()> {
+    let core = ["postgres", "rabbitmq", "redis", "auth-service", "service-discovery", "api-gateway"];
+    let stack = Stack::up("seed", &core)?;
+    stack.fill_database(8)?;
+    stack.backup("seed.banyan", &["--physical"], &mut Vec::new())?;
+    let mut took = Vec::new();
+    for _ in 0..options.rounds.max(3) {
+        stack.answer("DELETE FROM events WHERE position % 2 = 0")?;
+        stack.shell(&format!("docker exec {} redis-cli set t:later x", stack.container("redis")))?;
+        took.push(stack.banyan(&["reset", "--to", "seed.banyan", "--yes", "--no-snapshot"], &mut Vec::new())?.0);
     }
+    report.plain("B6 reset to a seed state", "s", &took, Level::at_most(5.0).goal(1.0));
+    report.keep("B6, least", &[took.iter().copied().fold(f64::INFINITY, f64::min), median(&took)]);
+    Ok(())
 }
