@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::elastic::Cluster;
 use crate::error::{Error, Result};
-use crate::postgres::{self, Moment, Session};
+use crate::postgres::physical::{Log, Mark};
+use crate::postgres::{self, FILES, LOG, Moment, Session};
 use crate::rabbitmq::{Armed, Node};
 use crate::rdb::{self, Forked};
 use crate::store::{Store, stores};
@@ -36,6 +37,8 @@ pub struct Order<'a> {
     pub how: How,
     /// Stores beside those that have a container of their own.
     pub more: Vec<Store>,
+    /// PostgreSQL's files instead of dumps: faster, and for the same image only.
+    pub physical: bool,
 }
 
 /// How the stores are brought to one moment.
@@ -59,7 +62,7 @@ pub struct Captured {
 
 /// A store that is about to be asked for its moment …
 enum Asked<'a> {
-    Postgres { server: postgres::Server<'a>, sessions: Vec<Session> },
+    Postgres { server: postgres::Server<'a>, sessions: Vec<Session>, log: Option<Log> },
     Redis { server: rdb::Server<'a>, folder: String, file: String },
     Rabbitmq { node: Node<'a>, about: (String, String), armed: Box<Armed> },
 }
@@ -69,6 +72,7 @@ enum Held<'a> {
     Postgres {
         server: postgres::Server<'a>,
         moments: Vec<Moment>,
+        marked: Option<(Log, Mark)>,
     },
     Redis {
         server: rdb::Server<'a>,
@@ -95,7 +99,11 @@ pub async fn capture(order: &Order<'_>, mut writer: Writer, mut manifest: Manife
     let Some(like) = running.first().or(copied.first()).map(|s| s.container.clone()) else {
         return Err(Error::Nothing { project: order.project.name.clone() });
     };
-    let prepared = try_join_all(running.iter().map(|store| prepare(order.engine, store))).await?;
+    let prepared = try_join_all(running.iter().map(|store| prepare(order, store))).await?;
+    tokio::select! {
+        copied = copy_files(order, &running, &prepared, &mut writer) => copied?,
+        () = order.cancel.cancelled() => return Err(Error::Interrupted),
+    }
 
     let frozen = if order.how == How::Window { to_freeze(order, &running) } else { Vec::new() };
     let brokers: Vec<String> =
@@ -145,14 +153,16 @@ fn to_freeze(order: &Order<'_>, stores: &[Store]) -> Vec<String> {
 }
 
 /// All that takes time and changes nothing.
-async fn prepare<'a>(engine: &'a Engine, store: &Store) -> Result<Asked<'a>> {
+async fn prepare<'a>(order: &Order<'a>, store: &Store) -> Result<Asked<'a>> {
+    let engine = order.engine;
     let (container, service) = (store.container.clone(), store.name.clone());
     Ok(match store.kind {
         Kind::Postgres => {
             let server = postgres::Server::of(engine, &service, &container, store.ready.as_ref()).await?;
             let databases = server.databases().await?;
             let sessions = try_join_all(databases.iter().map(|d| server.open(d))).await?;
-            Asked::Postgres { server, sessions }
+            let log = if order.physical { Some(server.keep_log().await?) } else { None };
+            Asked::Postgres { server, sessions, log }
         }
         Kind::Redis => {
             let password = store.ready.as_ref().and_then(|r| r.password.clone());
@@ -168,6 +178,16 @@ async fn prepare<'a>(engine: &'a Engine, store: &Store) -> Result<Asked<'a>> {
             Asked::Rabbitmq { node, about, armed: Box::new(armed) }
         }
     })
+}
+
+/// The files of databases, of some time before the moment: their logs will lead there.
+async fn copy_files(order: &Order<'_>, stores: &[Store], asked: &[Asked<'_>], writer: &mut Writer) -> Result<()> {
+    for (store, asked) in stores.iter().zip(asked) {
+        if let Asked::Postgres { server, log: Some(_), .. } = asked {
+            run(order, store, server, writer, &format!("{}/{FILES}", store.name), &server.copy_files()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What has to happen in the window: the moments of all stores, and the copy of the queues.
@@ -187,9 +207,15 @@ async fn hold<'a>(
     }
     let moments = try_join_all(others.into_iter().map(|(index, asked)| async move {
         let held = match asked {
-            Asked::Postgres { server, sessions } => {
-                let moments = try_join_all(sessions.into_iter().map(Session::hold)).await?;
-                Held::Postgres { server, moments }
+            Asked::Postgres { server, sessions, log } => {
+                let mut moments = try_join_all(sessions.into_iter().map(Session::hold)).await?;
+                let mut marked = None;
+                if let Some(mut log) = log {
+                    let mark;
+                    (mark, moments) = log.mark(moments).await?;
+                    marked = Some((log, mark));
+                }
+                Held::Postgres { server, moments, marked }
             }
             Asked::Redis { server, folder, file } => {
                 let forked = server.fork().await?;
@@ -253,7 +279,20 @@ async fn write(order: &Order<'_>, writer: &mut Writer, store: &Store, held: Held
             entry.server_version = server.version().await?;
             entry
         }
-        Held::Postgres { server, mut moments } => {
+        Held::Postgres { server, mut moments, marked: Some((log, mark)) } => {
+            let members = [FILES, LOG].map(|name| format!("{}/{name}", store.name)).to_vec();
+            run(order, store, &server, writer, &members[1], &log.copy(&server, &mark)).await?;
+            let mut entry = entry(store, Method::Physical, members);
+            if mark.exact {
+                let facts = try_join_all(moments.iter_mut().map(Moment::facts)).await?;
+                let facts = postgres::merged(facts);
+                (entry.counts, entry.digests) = (facts.counts, facts.digests);
+            }
+            entry.facts.insert("lsn".to_owned(), mark.place);
+            entry.server_version = server.version().await?;
+            entry
+        }
+        Held::Postgres { server, mut moments, marked: None } => {
             let mut members = Vec::new();
             let databases: Vec<String> = moments.iter().map(|m| m.database.clone()).collect();
             let globals = format!("{}/globals.sql", store.name);

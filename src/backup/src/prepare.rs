@@ -45,6 +45,7 @@ impl Work<'_> {
             return self.cold(target, files).await;
         }
         match target.archived.kind {
+            Kind::Postgres if target.archived.method == Method::Physical => self.postgres_files(target, files).await,
             Kind::Postgres => self.postgres(target).await,
             Kind::Redis => self.redis(target, files).await,
             Kind::Rabbitmq => self.rabbitmq(target, files).await,
@@ -165,22 +166,76 @@ impl Work<'_> {
         let mut settings = self.archive.member(&format!("{}/settings.sql", target.archived.name))?;
         let strict = server.command(&["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", "template1"]);
         self.feed(&server, &strict, &mut settings, &mut told).await?;
+        self.prove_databases(target, &server, &databases).await?;
+        scratch.stop().await
+    }
+
+    /// The services can log in with what the project says now, and everything is there.
+    async fn prove_databases(
+        &self,
+        target: &Target,
+        server: &postgres::Server<'_>,
+        databases: &[String],
+    ) -> Result<()> {
         if !server.password.is_empty() {
-            // the services log in with what the project says now
             let (user, password) = (server.user.replace('"', "\"\""), server.password.replace('\'', "''"));
             server.sql("template1", &format!("ALTER ROLE \"{user}\" PASSWORD '{password}';")).await?;
         }
-
+        let (counts, digests) = (target.archived.counts.clone(), target.archived.digests.clone());
+        if counts.is_empty() {
+            // nothing was counted, because somebody never stopped writing
+            return Ok(());
+        }
         let mut facts = Vec::new();
-        for database in &databases {
+        for database in databases {
             facts.push(server.open(database).await?.hold().await?.facts().await?);
         }
-        let found = postgres::merged(facts);
-        let (counts, digests) = (target.archived.counts.clone(), target.archived.digests.clone());
-        if let Some(difference) = (postgres::Facts { counts, digests }).difference(&found) {
-            return Err(Error::Different { store: store.name.clone(), difference });
-        }
+        let difference = (postgres::Facts { counts, digests }).difference(&postgres::merged(facts));
+        difference.map_or(Ok(()), |difference| Err(Error::Different { store: target.store.name.clone(), difference }))
+    }
+
+    /// Files and the log after them: a server replays it to the moment of the backup.
+    async fn postgres_files(&self, target: &Target, files: &Files) -> Result<()> {
+        let store = &target.store;
+        let Some(place) = target.archived.facts.get("lsn").filter(|lsn| is_place(lsn)) else {
+            return Err(Error::Refused(vec![format!("{}: no place in its log is named", store.name)]));
+        };
+        let live = postgres::Server::of(self.engine, &store.name, &store.container, store.ready.as_ref()).await?;
+        let folder = self.data_folder(store).await?;
+        self.shell(files, "make room for the files", &format!("mkdir -p '{folder}'")).await?;
+        self.unpack_into(target, files, postgres::FILES, &folder).await?;
+        self.unpack_into(target, files, postgres::LOG, &format!("{folder}/pg_wal")).await?;
+        let own = format!(
+            "touch '{folder}/recovery.signal'; owner=$(stat -c %u:%g '{folder}/PG_VERSION'); \
+             chown \"$owner\" '{folder}' '{folder}/recovery.signal' '{folder}'/pg_wal/*; chmod 700 '{folder}'"
+        );
+        self.shell(files, "give the files to the server", &own).await?;
+
+        let mut command = vec!["postgres".to_owned()];
+        let settings = postgres::physical::settings(place);
+        let aside = ["listen_addresses=127.0.0.1", "fsync=off", "autovacuum=off"].map(str::to_owned);
+        command.extend(settings.into_iter().chain(aside).flat_map(|s| ["-c".to_owned(), s]));
+        let env = BTreeMap::from([("PGDATA".to_owned(), folder)]);
+        let settings = Settings { env, command: Some(command), ..Settings::default() };
+        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
+        let server = postgres::Server { container: scratch.name.clone(), ..live };
+        // it answers while it still replays
+        let replayed = "SELECT 1 / (NOT pg_is_in_recovery())::int";
+        let check = ["psql", "-qAtXw", "-h", "127.0.0.1", "-d", "template1", "-c", replayed];
+        scratch.until(&server.command(&check)).await?;
+        let databases = server.databases().await?;
+        self.prove_databases(target, &server, &databases).await?;
         scratch.stop().await
+    }
+
+    /// A line of shell in the container of the volume.
+    async fn shell(&self, files: &Files, doing: &str, line: &str) -> Result<()> {
+        let (_, ended) = self.engine.run(&files.name, &Command::shell(line).user("0"), b"").await?;
+        if ended.code == 0 {
+            return Ok(());
+        }
+        let doing = format!("{doing} of {}", files.service);
+        Err(Error::Program { doing, code: ended.code, output: ended.output })
     }
 
     /// A copy of the volume; a server that can be asked is started on it.
@@ -256,11 +311,7 @@ impl Work<'_> {
         let (folder, snapshots) = (store.new_folder(), format!("{}/backups", store.new_folder()));
         // the server runs as its own user
         let make = format!("mkdir -p {snapshots} && chown -R --reference={} {folder}", store.path);
-        let (_, made) = self.engine.run(&files.name, &Command::shell(&make).user("0"), b"").await?;
-        if made.code != 0 {
-            let doing = format!("make room for the snapshot of {}", store.name);
-            return Err(Error::Program { doing, code: made.code, output: made.output });
-        }
+        self.shell(files, "make room for the snapshot", &make).await?;
         self.unpack_into(target, files, "snapshot.tar", &snapshots).await?;
         let env = [("path.data", folder), ("path.repo", snapshots.clone())];
         let env = env.map(|(name, value)| (name.to_owned(), value)).into();
@@ -312,6 +363,12 @@ impl Work<'_> {
         }
         scratch.stop().await
     }
+}
+
+/// `0/16B3748`
+fn is_place(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.len() <= 8 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split_once('/').is_some_and(|(high, low)| digits(high) && digits(low))
 }
 
 /// How much of a store's data went in.

@@ -130,7 +130,7 @@ impl Stack {
         self.answer(&format!(
             "CREATE TABLE noise (id int PRIMARY KEY, bytes bytea);
              ALTER TABLE noise ALTER bytes SET STORAGE PLAIN;
-             INSERT INTO noise SELECT n, decode((SELECT string_agg(md5(random()::text || n), '') FROM generate_series(1, 32)), 'hex')
+             INSERT INTO noise SELECT n, decode((SELECT string_agg(md5(random()::text || i || n), '') FROM generate_series(1, 32) i), 'hex')
                  FROM generate_series(1, {rows}) n;
              INSERT INTO events SELECT n, gen_random_uuid(), 'bench', 'Order', 'order-' || n / 10, n % 10 + 1, 'OrderPlaced', 1,
                  jsonb_build_object('customer', 'customer-' || n % 1000, 'status', 'placed', 'currency', 'EUR', 'total', n % 977,

@@ -67,6 +67,9 @@ pub struct CreateArgs {
     /// Let everything run: each store is right by itself, but they may be some moments apart
     #[arg(long)]
     pub online: bool,
+    /// Copy PostgreSQL's files instead of dumping it: faster out and back, and only for the same image
+    #[arg(long)]
+    pub physical: bool,
     /// What is written: all stores, or the database alone as SQL text
     #[arg(long, value_name = "FORMAT", default_value = "banyan")]
     pub format: BackupFormat,

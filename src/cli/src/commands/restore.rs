@@ -97,7 +97,7 @@ async fn start(context: &Context, engine: &Engine, up: &UpArgs) -> Result<(), Fa
 /// A backup of what will be replaced.
 async fn take(context: &Context, engine: &Engine, loaded: &Loaded, observed: &Observed) -> Result<PathBuf, Failure> {
     let sealing = sealing(context, &SealArgs::default())?;
-    let wanted = Wanted { place: Place::Folder, sealing, how: How::Window, more: Vec::new() };
+    let wanted = Wanted { place: Place::Folder, sealing, how: How::Window, more: Vec::new(), physical: false };
     let written = write(context, engine, loaded, observed, wanted).await;
     written.map(|(path, _)| path).map_err(|failure| {
         let message = format!("no snapshot of the present data, so nothing was changed: {}", failure.message);

@@ -48,7 +48,7 @@ pub(super) async fn run(context: &Context, args: CreateArgs) -> Result<u8, Failu
     };
     let how = if args.online { How::Online } else { How::Window };
     let to_stdout = matches!(place, Place::StandardOutput);
-    let wanted = Wanted { place, sealing, how, more: Vec::new() };
+    let wanted = Wanted { place, sealing, how, more: Vec::new(), physical: args.physical };
     let (path, captured) = write(context, &engine, &loaded, &observed, wanted).await?;
     context.screen.finish();
     let removed = match args.keep_last {
@@ -81,6 +81,8 @@ pub struct Wanted {
     pub how: How,
     /// Stores whose containers are gone.
     pub more: Vec<Store>,
+    /// PostgreSQL's files instead of dumps.
+    pub physical: bool,
 }
 
 /// Writes a backup; its path and what is in it.
@@ -91,7 +93,7 @@ pub async fn write(
     observed: &Observed,
     wanted: Wanted,
 ) -> Result<(PathBuf, Captured), Failure> {
-    let Wanted { place, sealing, how, more } = wanted;
+    let Wanted { place, sealing, how, more, physical } = wanted;
     let identity = identity(context, loaded);
     let created = now();
     let kept = folder(context)?;
@@ -120,6 +122,7 @@ pub async fn write(
         cancel: &context.cancel,
         how,
         more,
+        physical,
     };
     let captured = capture(&order, writer, manifest).await.map_err(failed)?;
     Ok((path, captured))

@@ -69,7 +69,7 @@ pub async fn before(
             if let Some(failure) = lacks {
                 context.note(&format!("not backed up: {}", failure.message));
             }
-            let wanted = Wanted { place: Place::Folder, sealing, how: How::Stopped, more };
+            let wanted = Wanted { place: Place::Folder, sealing, how: How::Stopped, more, physical: false };
             write(context, engine, &only, &observed, wanted).await
         }
     };
