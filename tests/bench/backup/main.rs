@@ -134,7 +134,7 @@ fn database(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Resu
 
 /// All stores, against what scripts do with their volumes while everything is stopped.
 fn stack(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Result<()> {
-    let stack = Stack::up("stack", &["postgres", "rabbitmq", "redis", "api-gateway"])?;
+    let stack = Stack::up("stack", &["postgres", "rabbitmq", "redis", "auth-service"])?;
     stack.fill_database(options.mebibytes)?;
     stack.fill_queue(QUEUED)?;
     let (mut files, mut dumps, mut zstd, mut gzip, mut windows) = (vec![], vec![], vec![], vec![], vec![]);
