@@ -157,7 +157,7 @@ _banyan() {
             return 0
             ;;
         banyan__subcmd__backup)
-            opts="-H -q -h -V --to --online --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version create list show verify schedule prune"
+            opts="-H -q -h -V --to --online --physical --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version create list show verify schedule prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -219,7 +219,7 @@ _banyan() {
             return 0
             ;;
         banyan__subcmd__backup__subcmd__create)
-            opts="-H -q -h -V --to --online --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
+            opts="-H -q -h -V --to --online --physical --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

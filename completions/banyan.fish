@@ -149,6 +149,7 @@ always\t'Always'
 never\t'Never'"
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l online -d 'Let everything run: each store is right by itself, but they may be some moments apart'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l physical -d 'Copy PostgreSQL\'s files instead of dumping it: faster out and back, and only for the same image'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l verbose -d 'Say more: which engine, and why each step is taken'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -179,6 +180,7 @@ always\t'Always'
 never\t'Never'"
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l online -d 'Let everything run: each store is right by itself, but they may be some moments apart'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l physical -d 'Copy PostgreSQL\'s files instead of dumping it: faster out and back, and only for the same image'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l verbose -d 'Say more: which engine, and why each step is taken'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'

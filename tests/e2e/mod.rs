@@ -10,6 +10,7 @@ mod identity;
 mod images;
 mod instances;
 mod interop;
+mod physical;
 mod project;
 mod registry;
 mod remote;

@@ -128,7 +128,8 @@ fn database(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Resu
     report.ratio("restore / pg_restore -j2", "s", &back, &restore, Level::at_most(1.0).goal(0.5));
     report.ratio("backup --physical / pg_dump -Fc", "s", &out_files, &dump, Level::NONE);
     report.ratio("restore of that / pg_restore -j2", "s", &back_files, &restore, Level::at_most(0.5).goal(0.35));
-    report.note("a restore includes the check of every byte, the proof by a server of its own, the swap and the restart");
+    report
+        .note("a restore includes the check of every byte, the proof by a server of its own, the swap and the restart");
     Ok(())
 }
 
