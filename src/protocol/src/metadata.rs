@@ -1,40 +1,97 @@
 //! What travels beside the payload: caller, retries, routing, deadline, and whatever else a sender adds.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::read::{IdempotencyKey, Optional};
 use crate::{Auth, Timestamp};
 
 /// What travels beside the payload.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// The caller; none for anonymous callers and for work that a service began by itself.
-    #[serde(default, deserialize_with = "crate::read::optional_object", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
     /// What was tried before, where the sender's SDK writes it here; the Rust SDK has it in headers, so that a body stays
     /// as it was.
-    #[serde(default, deserialize_with = "crate::read::optional_object", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// What the sender wishes of the bus.
-    #[serde(default, deserialize_with = "crate::read::optional_object", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,
     /// Commands with the same key (and the same caller and type) take effect once within 24 hours; 1 to 255 bytes.
-    #[serde(
-        default,
-        deserialize_with = "crate::read::optional_idempotency_key",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// When nobody waits for the answer any more: work that has not begun by then is not begun.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
     /// The id of the message that caused this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<String>,
     /// Whatever else the sender put there, kept as it is.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
+}
+
+/// By hand: with `rest` among the fields, serde would take every field in as a value of any kind before it reads it.
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Metadata;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Metadata, A::Error> {
+                let mut metadata = Metadata::default();
+                let mut seen = 0_u8;
+                let mut first = |number: u8, name: &'static str| {
+                    let before = seen & (1 << number) != 0;
+                    seen |= 1 << number;
+                    if before { Err(A::Error::duplicate_field(name)) } else { Ok(()) }
+                };
+                while let Some(name) = fields.next_key::<String>()? {
+                    match name.as_str() {
+                        "auth" => {
+                            first(0, "auth")?;
+                            metadata.auth = fields.next_value::<Optional<_>>()?.0;
+                        }
+                        "retry" => {
+                            first(1, "retry")?;
+                            metadata.retry = fields.next_value::<Optional<_>>()?.0;
+                        }
+                        "routing" => {
+                            first(2, "routing")?;
+                            metadata.routing = fields.next_value::<Optional<_>>()?.0;
+                        }
+                        "idempotencyKey" => {
+                            first(3, "idempotencyKey")?;
+                            metadata.idempotency_key = fields.next_value::<Option<IdempotencyKey>>()?.map(|key| key.0);
+                        }
+                        "deadline" => {
+                            first(4, "deadline")?;
+                            metadata.deadline = fields.next_value()?;
+                        }
+                        "causationId" => {
+                            first(5, "causationId")?;
+                            metadata.causation_id = fields.next_value()?;
+                        }
+                        _ => {
+                            metadata.rest.insert(name, fields.next_value()?);
+                        }
+                    }
+                }
+                Ok(metadata)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 /// What was tried before this delivery.

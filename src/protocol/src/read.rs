@@ -56,8 +56,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// An object, or none when it is missing or `null`.
-pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+/// An object, or none when there is `null`.
+#[derive(Deserialize)]
+#[serde(transparent, bound = "T: Deserialize<'de>")]
+pub(crate) struct Optional<T>(#[serde(deserialize_with = "optional_object")] pub(crate) Option<T>);
+
+fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -190,11 +194,10 @@ pub(crate) fn id<'de, D: Deserializer<'de>>(de: D) -> Result<String, D::Error> {
     Ok(id)
 }
 
-pub(crate) fn optional_idempotency_key<'de, D: Deserializer<'de>>(de: D) -> Result<Option<String>, D::Error> {
-    let key = Option::<String>::deserialize(de)?;
-    key.as_deref().map_or(Ok(()), check_id).map_err(D::Error::custom)?;
-    Ok(key)
-}
+/// An idempotency key, 1 to 255 bytes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct IdempotencyKey(#[serde(deserialize_with = "id")] pub(crate) String);
 
 fn check_id(id: &str) -> Result<(), &'static str> {
     match id.len() {
