@@ -140,9 +140,9 @@ impl<S: Send + Sync + 'static> Intake<S> {
             other => unreadable(other.to_string()),
         })?;
         let envelope = Envelope::read(&body).map_err(|error| unreadable(error.to_string()))?;
+        let (found, wanted) = (envelope.message_type.as_str(), self.message_type());
         let operation = |message_type| names::operation(self.kind(), message_type).to_lowercase();
-        if operation(&envelope.message_type) != operation(self.message_type()) {
-            let (found, wanted) = (&envelope.message_type, self.message_type());
+        if found != wanted && operation(found) != operation(wanted) {
             return Err(Fault::validation(format!("`messageType`: {found} in the queue of {wanted}")).into());
         }
         Ok(envelope)
