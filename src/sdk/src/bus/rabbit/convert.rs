@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use lapin::{
     BasicProperties, ErrorKind,
     types::{AMQPValue, ByteArray, FieldArray, FieldTable, LongString, ShortString},
@@ -20,26 +21,29 @@ const NOT_FOUND: u16 = 404;
 const PRECONDITION_FAILED: u16 = 406;
 
 /// A text that has to fit into 255 bytes.
-pub(super) fn short(what: &'static str, text: &str) -> Result<ShortString, BusError> {
-    ShortString::try_new(text).map_err(|_| BusError::TooLong { what, size: text.len() })
+pub(super) fn short(what: &'static str, text: impl Into<String>) -> Result<ShortString, BusError> {
+    let text = text.into();
+    let size = text.len();
+    ShortString::try_new(text).map_err(|_| BusError::TooLong { what, size })
 }
 
-pub(super) fn properties(message: &Message) -> Result<BasicProperties, BusError> {
+/// All of a message but its body, in lapin's words; texts are moved, not copied.
+pub(super) fn properties(message: Message) -> Result<(BasicProperties, Bytes), BusError> {
     let mut properties =
         BasicProperties::default().with_delivery_mode(if message.persistent { PERSISTENT } else { TRANSIENT });
-    if let Some(text) = &message.message_id {
+    if let Some(text) = message.message_id {
         properties = properties.with_message_id(short("the message id", text)?);
     }
-    if let Some(text) = &message.correlation_id {
+    if let Some(text) = message.correlation_id {
         properties = properties.with_correlation_id(short("the correlation id", text)?);
     }
-    if let Some(text) = &message.reply_to {
+    if let Some(text) = message.reply_to {
         properties = properties.with_reply_to(short("the reply address", text)?);
     }
-    if let Some(text) = &message.content_type {
+    if let Some(text) = message.content_type {
         properties = properties.with_content_type(short("the content type", text)?);
     }
-    if let Some(text) = &message.content_encoding {
+    if let Some(text) = message.content_encoding {
         properties = properties.with_content_encoding(short("the content encoding", text)?);
     }
     if let Some(time) = message.expiration {
@@ -52,9 +56,9 @@ pub(super) fn properties(message: &Message) -> Result<BasicProperties, BusError>
         properties = properties.with_timestamp(timestamp);
     }
     if !message.headers.is_empty() {
-        properties = properties.with_headers(table(&message.headers)?);
+        properties = properties.with_headers(table(message.headers)?);
     }
-    Ok(properties)
+    Ok((properties, message.body))
 }
 
 pub(super) fn message(properties: &BasicProperties, body: Vec<u8>) -> Message {
@@ -75,7 +79,7 @@ pub(super) fn message(properties: &BasicProperties, body: Vec<u8>) -> Message {
     }
 }
 
-pub(super) fn table(headers: &Headers) -> Result<FieldTable, BusError> {
+pub(super) fn table(headers: Headers) -> Result<FieldTable, BusError> {
     let mut fields = BTreeMap::new();
     for (name, value) in headers {
         fields.insert(short("the name of a header", name)?, field(value)?);
@@ -83,17 +87,17 @@ pub(super) fn table(headers: &Headers) -> Result<FieldTable, BusError> {
     Ok(fields.into())
 }
 
-pub(super) fn field(value: &HeaderValue) -> Result<AMQPValue, BusError> {
+pub(super) fn field(value: HeaderValue) -> Result<AMQPValue, BusError> {
     Ok(match value {
         HeaderValue::Null => AMQPValue::Void,
-        HeaderValue::Bool(value) => AMQPValue::Boolean(*value),
-        HeaderValue::Int(value) => AMQPValue::LongLongInt(*value),
-        HeaderValue::Float(value) => AMQPValue::Double(*value),
-        HeaderValue::Time(value) => AMQPValue::Timestamp(*value),
-        HeaderValue::Text(value) => AMQPValue::LongString(LongString::from(value.as_bytes())),
-        HeaderValue::Bytes(value) => AMQPValue::ByteArray(ByteArray::from(value.clone())),
+        HeaderValue::Bool(value) => AMQPValue::Boolean(value),
+        HeaderValue::Int(value) => AMQPValue::LongLongInt(value),
+        HeaderValue::Float(value) => AMQPValue::Double(value),
+        HeaderValue::Time(value) => AMQPValue::Timestamp(value),
+        HeaderValue::Text(value) => AMQPValue::LongString(LongString::from(value)),
+        HeaderValue::Bytes(value) => AMQPValue::ByteArray(ByteArray::from(value)),
         HeaderValue::List(values) => {
-            AMQPValue::FieldArray(FieldArray::from(values.iter().map(field).collect::<Result<Vec<_>, _>>()?))
+            AMQPValue::FieldArray(FieldArray::from(values.into_iter().map(field).collect::<Result<Vec<_>, _>>()?))
         }
         HeaderValue::Table(values) => AMQPValue::FieldTable(table(values)?),
     })
@@ -198,14 +202,14 @@ mod tests {
         .header("bytes", HeaderValue::Bytes(vec![0xff]))
         .header("time", HeaderValue::Time(9))
         .header("float", HeaderValue::Float(0.5));
-        let properties = properties(&sent).unwrap();
-        assert_eq!(message(&properties, sent.body.to_vec()), sent);
+        let (properties, body) = properties(sent.clone()).unwrap();
+        assert_eq!(message(&properties, body.to_vec()), sent);
     }
 
     #[test]
     fn a_text_that_does_not_fit_is_refused() {
         let message = Message::durable("x".repeat(256), "");
-        let error = properties(&message).unwrap_err();
+        let error = properties(message).unwrap_err();
         assert_eq!(error.to_string(), "cannot send the message id: 256 bytes, at most 255");
     }
 }

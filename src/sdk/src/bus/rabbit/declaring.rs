@@ -44,7 +44,7 @@ async fn make(channel: &Channel, queue: &Queue) -> Result<(), BusError> {
     let arguments = queue.arguments().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel
-        .queue_declare(name(&queue.name)?, options, convert::table(&arguments)?)
+        .queue_declare(name(&queue.name)?, options, convert::table(arguments)?)
         .await
         .map_err(|error| convert::trouble(error, &queue.name, "declaring"))?;
     Ok(())

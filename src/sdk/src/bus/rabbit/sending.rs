@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
 use tokio::{
     sync::{oneshot, watch},
@@ -64,18 +65,26 @@ struct Draft {
     exchange: ShortString,
     key: ShortString,
     properties: BasicProperties,
-    message: Message,
+    body: Bytes,
 }
 
 impl Draft {
     fn new(target: &Target, message: Message) -> Result<Self, BusError> {
         let (exchange, key) = match target {
             Target::Queue(queue) => (ShortString::default(), declaring::name(queue)?),
-            Target::Exchange { exchange, key } => {
-                (convert::short("the name of an exchange", exchange)?, convert::short("the routing key", key)?)
-            }
+            Target::Exchange { exchange, key } => (
+                convert::short("the name of an exchange", exchange.as_str())?,
+                convert::short("the routing key", key.as_str())?,
+            ),
         };
-        Ok(Self { exchange, key, properties: convert::properties(&message)?, message })
+        let (properties, body) = convert::properties(message)?;
+        Ok(Self { exchange, key, properties, body })
+    }
+
+    /// For what is sent once: nothing is copied.
+    fn into_letter(self, mandatory: bool) -> Letter {
+        let Self { exchange, key, properties, body } = self;
+        Letter { exchange, key, mandatory, properties, body }
     }
 
     fn letter(&self, mandatory: bool) -> Letter {
@@ -84,7 +93,7 @@ impl Draft {
             key: self.key.clone(),
             mandatory,
             properties: self.properties.clone(),
-            body: self.message.body.clone(),
+            body: self.body.clone(),
         }
     }
 }
@@ -147,7 +156,7 @@ pub(super) async fn send(
     loop {
         let outward = errand.outward(slot).await?;
         if sending.assurance == Assurance::Sent {
-            return match timeout_at(sending.deadline, outward.replies.send(draft.letter(false))).await {
+            return match timeout_at(sending.deadline, outward.replies.send(draft.into_letter(false))).await {
                 Ok(true) => Ok(()),
                 Ok(false) => errand.failed(Outcome::Lost),
                 Err(_) => Err(errand.too_late()),
@@ -185,7 +194,7 @@ pub(super) async fn request(
     message.reply_to = Some(caller::REPLY_TO.to_owned());
     message.expiration = Some(message.expiration.map_or(left, |asked| asked.min(left)));
     let persistent = message.persistent;
-    let letter = Draft::new(target, message)?.letter(true);
+    let letter = Draft::new(target, message)?.into_letter(true);
     let exchange = async {
         if persistent {
             let mut told = Box::pin(told(outward.caller.send_confirmed(letter).await));
