@@ -1,10 +1,12 @@
 //! What `up` refuses, and how it tells what went wrong.
 
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::{Small, changed};
-use crate::support::free_port;
+use crate::faults::Running;
+use crate::support::{eventually, free_port};
 
 #[test]
 fn taken_ports_are_told_all_at_once_before_anything_is_touched() {
@@ -230,6 +232,55 @@ fn nobody_waits_for_an_optional_service_but_strict_does() {
     assert_eq!(state(&small.ok(&["up", "--output", "json"])), ["main ready", "seen running"]);
     let strict = small.ends(&["up", "--strict", "--wait-timeout", "1s"], 9);
     assert!(strict.stderr.contains("`seen`"), "{}", strict.stderr);
+}
+
+#[test]
+fn what_depends_on_a_slow_optional_service_starts_beside_it() {
+    // ready once somebody says so; the one that needs it ends until then, and the engine starts it again
+    let gate = "test: [CMD, test, -e, /data/go]";
+    let small = Small::new("beside")
+        .cache("main", "")
+        .service(
+            "store",
+            &format!("command: [redis-server]\nhealthcheck: {{ {gate}, interval: 1s, retries: 1000 }}\nvolumes: [\"data:/data\"]\n"),
+        )
+        .service(
+            "seen",
+            "command: [sh, -c, \"test -e /data/go && exec redis-server --dir /tmp\"]\nrestart: unless-stopped\nvolumes: [\"data:/data\"]\ndepends_on: { store: { condition: service_healthy } }\n",
+        )
+        .rest("volumes: { data: {} }\n");
+    let path = small.stage.folder().join("compose.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let optional = "x-banyan: { recipe: redis, tier: observability }";
+    std::fs::write(&path, text.replace("x-banyan: { recipe: redis }", optional)).unwrap();
+    let began = Instant::now();
+    let run = small.ok(&["up"]);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    let (_, optional) = run.stdout.split_once("\nOptional\n").unwrap();
+    for service in ["store", "seen"] {
+        let line = optional.lines().find(|l| l.starts_with(&format!("{service} "))).unwrap_or_default();
+        assert!(line.contains("started"), "{service}: {}", run.stdout);
+    }
+    eventually(Duration::from_secs(20), "it came too early, and is started again", || {
+        small.inspect("seen", "{{.RestartCount}}") != "0"
+    });
+    assert!(small.ok(&["health"]).stdout.contains("unhealthy"));
+    // not even an unchanged `up` waits for them
+    assert!(small.ok(&["up", "--dry-run"]).stdout.contains("nothing to do"));
+    let strict = small.ends(&["up", "--strict", "--wait-timeout", "1s"], 9);
+    assert!(strict.stderr.contains("`store`"), "{}", strict.stderr);
+
+    // whoever waits for all of them does not hold it against the one that came too early
+    let words = ["--file", "compose.yaml", "--progress", "json", "up", "--strict"];
+    let mut command = small.stage.bare(&words);
+    let mut strict = Running::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    strict.until(&["\"seen\"", "waiting"]);
+    let restarts = || small.inspect("seen", "{{.RestartCount}}").parse::<u32>().unwrap();
+    eventually(Duration::from_secs(30), "more restarts than are forgiven without an excuse", || restarts() >= 5);
+    small.stage.docker(&["exec", &small.container("store"), "touch", "/data/go"]);
+    let run = strict.end(Duration::from_secs(60));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(!small.ok(&["health"]).stdout.contains("unhealthy"));
 }
 
 #[test]

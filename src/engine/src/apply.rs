@@ -282,7 +282,7 @@ impl Run<'_> {
                 // where nothing was started, nothing boots that questions could slow down
                 let calm =
                     self.plan.steps[i].doomed_by.iter().all(|&d| self.plan.steps[d].because == Because::Unchanged);
-                let wait = if calm && unchanged { wait } else { wait.held_by(self.gates.0[i].subscribe()) };
+                let wait = wait.held_by(self.gates.0[i].subscribe()).asks_at_once(calm && unchanged);
                 return wait.until_ready(service).await.map(Done::Ready).map_err(Reason::Wait);
             }
             Action::WaitCompleted { name, .. } => {

@@ -64,10 +64,13 @@ pub struct Wait<'a> {
     began: Instant,
     /// Restarts by the engine when the wait began, or when the last dependency was ready.
     restarts: Option<i64>,
-    crashes: i64,
     probes: VecDeque<String>,
     waited_for: String,
+    /// Turns true when all that the service depends on is ready; gone once that was seen.
     held: Option<watch::Receiver<bool>>,
+    /// It was not ready when the wait began, so that crashes until then say nothing.
+    was_held: bool,
+    asks_at_once: bool,
     /// Ended with 0 counts as ready.
     may_end: bool,
     runs_already: bool,
@@ -88,10 +91,11 @@ impl<'a> Wait<'a> {
             deadline,
             began,
             restarts: None,
-            crashes: CRASHES,
             probes,
             waited_for,
             held: None,
+            was_held: false,
+            asks_at_once: false,
             may_end: false,
             runs_already: false,
             dead_since: None,
@@ -102,6 +106,12 @@ impl<'a> Wait<'a> {
     /// before what it depends on, and questions cost the CPU that the others need to boot.
     pub fn held_by(mut self, released: watch::Receiver<bool>) -> Self {
         self.held = Some(released);
+        self
+    }
+
+    /// Asks all the same, unless the service seems to have suffered: where nothing boots, questions slow nothing down.
+    pub fn asks_at_once(mut self, asks_at_once: bool) -> Self {
+        self.asks_at_once = asks_at_once;
         self
     }
 
@@ -126,7 +136,9 @@ impl<'a> Wait<'a> {
             Method::Check(check) => format!("its health check ({})", check.test.join(" ")),
             Method::Watch => format!("{} s without a restart", WATCH.as_secs()),
         };
-        self.until_released().await?;
+        if !self.asks_at_once || detail.restarts > 0 {
+            self.until_released().await?;
+        }
         match method {
             Method::Protocol(probe) => self.by_protocol(probe, service).await,
             Method::Check(check) => self.by_check(&check).await,
@@ -156,19 +168,26 @@ impl<'a> Wait<'a> {
     }
 
     async fn until_released(&mut self) -> Result<(), Box<Trouble>> {
-        let Some(mut held) = self.held.take() else { return Ok(()) };
-        self.crashes = EARLY_CRASHES;
+        let Some(mut held) = self.held.clone() else { return Ok(()) };
         loop {
             tokio::select! {
                 released = held.wait_for(|released| *released) => {
                     drop(released);
-                    (self.restarts, self.crashes) = (None, CRASHES);
+                    self.release();
                     return Ok(());
                 }
                 paused = self.pause(LOOK_PAUSE) => paused?,
             };
             self.check_alive().await?;
         }
+    }
+
+    /// From here on the service has no excuse.
+    fn release(&mut self) {
+        self.held = None;
+        self.restarts = None;
+        // what answers at once was ready before
+        self.was_held = self.began.elapsed() > LOOK_PAUSE;
     }
 
     /// Until the container ended with 0.
@@ -315,15 +334,20 @@ impl<'a> Wait<'a> {
 
     /// A container that ended comes back only if the engine restarts it, at once and not too often.
     fn judge_death(&mut self, detail: &Detail) -> Result<(), Box<Trouble>> {
+        if self.held.as_ref().is_some_and(|released| *released.borrow()) {
+            self.release();
+        }
         let before = *self.restarts.get_or_insert(detail.restarts);
         let alive = is_alive(detail);
         let cannot_run = matches!(detail.exit_code, 125..=127);
         if !alive && (!detail.restart_always || cannot_run) {
             return Err(self.trouble(Cause::Exited, detail.clone()));
         }
-        // one that crashed often before this wait is restarted ever more rarely
-        let crashes = if detail.restarting { detail.restarts } else { detail.restarts - before };
-        if crashes >= self.crashes {
+        // one that crashed often before this wait is restarted ever more rarely, so those crashes count as well, unless
+        // it had an excuse until its latest start
+        let is_excused = self.held.is_some() || (self.was_held && detail.restarts == before);
+        let crashes = if detail.restarting && !is_excused { detail.restarts } else { detail.restarts - before };
+        if crashes >= if self.held.is_some() { EARLY_CRASHES } else { CRASHES } {
             return Err(self.trouble(Cause::CrashLoop, detail.clone()));
         }
         if alive || detail.restarting {

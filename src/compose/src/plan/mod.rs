@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use down::{data_of, down};
 pub use ports::{Clash, Wanted, clashes, wanted_ports};
 pub use refusal::Refusal;
-pub use up::{Up, included, included_with, up};
+pub use up::{Up, Waits, included, included_with, up};
 pub use verdict::is_done_job;
 
 /// `down`: which services, and whether their data goes too.

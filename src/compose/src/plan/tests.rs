@@ -12,7 +12,7 @@ mod up;
 
 use std::io::{Error, ErrorKind};
 
-use super::{Chosen, Images, Plan, Up};
+use super::{Chosen, Images, Plan, Up, Waits};
 use crate::load::{Sources, load};
 use crate::observed::{Container, Observed};
 use crate::project::Project;
@@ -51,7 +51,7 @@ fn all(project: &Project) -> Up {
         services: project.services.keys().cloned().collect(),
         images: images(project),
         force_recreate: false,
-        wait: true,
+        waits: Waits::All,
     }
 }
 

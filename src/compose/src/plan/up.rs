@@ -7,7 +7,7 @@ use super::refusal::{Refusal, refusals};
 use super::verdict::{Verdict, anonymous_volumes, verdict};
 use super::{Action, Because, Chosen, Images, Plan};
 use crate::observed::{Container, LABEL_SOURCE, LABEL_VERSION, Observed, State};
-use crate::project::{Condition, MountSource, Project, Service};
+use crate::project::{Condition, Dependency, MountSource, Project, Restart, Service};
 
 /// `up`: exactly which services, from which images.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,8 +18,21 @@ pub struct Up {
     pub images: Images,
     /// Recreate even what has not changed.
     pub force_recreate: bool,
-    /// Wait until each service is ready, not only where another one needs it.
-    pub wait: bool,
+    /// What is waited for.
+    pub waits: Waits,
+}
+
+/// What an `up` waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Waits {
+    /// Every service, until it is ready.
+    All,
+    /// Only what must be ready, or have ended, before another service starts.
+    #[default]
+    Needed,
+    /// Only what must have ended, or be ready, before a service starts that nobody would bring back: one that has a
+    /// restart policy starts at once, and the engine starts it again should it end because it came too early.
+    Unavoidable,
 }
 
 /// The services to bring up: required ones (with everything that they need), then those of optional tiers.
@@ -163,13 +176,7 @@ impl<'a> Work<'a> {
         for extra in found.iter().skip(1) {
             before_start.push(self.remove(extra, "left over from an interrupted run"));
         }
-        let verdict = match verdict(self.project, self.observed, service, current, &image) {
-            _ if self.wish.force_recreate && current.is_some() => {
-                Verdict::Replace { because: "asked to recreate".into() }
-            }
-            verdict => verdict,
-        };
-        let started = match verdict {
+        let started = match self.verdict(service) {
             Verdict::Create { because } => {
                 let ready_to_start =
                     self.create(service, &service.container_name, image, vec![], before_start, &because);
@@ -201,6 +208,15 @@ impl<'a> Work<'a> {
             self.wait(service, started)
         };
         self.ends.insert(&service.name, Ends { started, ready });
+    }
+
+    fn verdict(&self, service: &Service) -> Verdict {
+        let current = self.observed.of_service(&service.name, &service.container_name).first().copied();
+        if self.wish.force_recreate && current.is_some() {
+            return Verdict::Replace { because: "asked to recreate".into() };
+        }
+        let image = self.wish.images.get(&service.name).cloned().unwrap_or_default();
+        verdict(self.project, self.observed, service, current, &image)
     }
 
     /// Create and fill; the returned step is the one after which the container may start.
@@ -271,15 +287,25 @@ impl<'a> Work<'a> {
         // an edge that is not required cannot hold the service back, so it only puts it later in the list
         for (dependency, edge) in service.depends_on.iter().filter(|(_, edge)| edge.required) {
             let Some(ends) = self.ends.get(dependency.as_str()) else { continue };
-            after.extend(match edge.condition {
-                Condition::Started => ends.started,
-                Condition::Healthy | Condition::Completed => ends.ready.or(ends.started),
-            });
+            after.extend(if self.holds(service, edge) { ends.ready.or(ends.started) } else { ends.started });
         }
         after.sort_unstable();
         after.dedup();
         let action = Action::StartContainer { service: service.name.clone(), name: service.container_name.clone() };
         self.plan.push(action, after, because.clone())
+    }
+
+    /// True when a service must not start before the one at the other end of an edge is ready, or has ended.
+    fn holds(&self, service: &Service, edge: &Dependency) -> bool {
+        match edge.condition {
+            Condition::Started => false,
+            Condition::Completed => true,
+            Condition::Healthy => {
+                let is_brought_back =
+                    matches!(service.restart, Restart::Always | Restart::UnlessStopped | Restart::OnFailure(0));
+                !(is_brought_back && self.wish.waits == Waits::Unavoidable)
+            }
+        }
     }
 
     /// `depends_on.restart: true`: a service that has not changed is restarted with the one that it depends on.
@@ -298,17 +324,16 @@ impl<'a> Work<'a> {
     }
 
     fn wait(&mut self, service: &'a Service, started: Option<usize>) -> Option<usize> {
-        let depended = |wanted: fn(Condition) -> bool| {
-            self.wish
-                .services
-                .iter()
-                .filter_map(|s| self.project.services.get(s))
-                .any(|s| s.depends_on.get(&service.name).is_some_and(|edge| wanted(edge.condition)))
-        };
-        let is_job = depended(|c| c == Condition::Completed);
-        if !self.wish.wait && !is_job && !depended(|c| c == Condition::Healthy) {
+        let wanted = self.wish.services.iter().filter_map(|s| self.project.services.get(s));
+        let dependents: Vec<_> = wanted.filter_map(|s| Some((s, s.depends_on.get(&service.name)?))).collect();
+        let is_needed = dependents.iter().any(|(dependent, edge)| {
+            let starts = || !matches!(self.verdict(dependent), Verdict::Leave) || (edge.restart && started.is_some());
+            edge.required && self.holds(dependent, edge) && starts()
+        });
+        if self.wish.waits != Waits::All && !is_needed {
             return None;
         }
+        let is_job = dependents.iter().any(|(_, edge)| edge.condition == Condition::Completed);
         let (service_name, name) = (service.name.clone(), service.container_name.clone());
         let action = if is_job {
             Action::WaitCompleted { service: service_name, name }

@@ -8,7 +8,7 @@ mod state;
 use std::collections::BTreeMap;
 
 use compose::observed::Observed;
-use compose::plan::{self, Images, Up};
+use compose::plan::{self, Images, Up, Waits};
 use compose::project::Project;
 use engine::Engine;
 use engine::apply::{Applied, apply};
@@ -203,10 +203,14 @@ async fn carry_out(
     Ok(applied)
 }
 
-/// An optional service is waited for only where something else needs it, unless its failure is one of the run.
+/// An optional service is waited for only where there is no way around it, unless its failure is one of the run.
 fn wish(args: &UpArgs, services: &[String], images: &Images, tier: Tier) -> Up {
-    let wait = !args.no_wait && (tier == Tier::Required || args.strict);
-    Up { services: services.to_vec(), images: images.clone(), force_recreate: args.force_recreate, wait }
+    let waits = match tier {
+        Tier::Optional if !args.strict => Waits::Unavoidable,
+        _ if args.no_wait => Waits::Needed,
+        _ => Waits::All,
+    };
+    Up { services: services.to_vec(), images: images.clone(), force_recreate: args.force_recreate, waits }
 }
 
 /// The built-in stack's file names the images that really run, so that Compose sees the same.

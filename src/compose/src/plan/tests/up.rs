@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Docker, all, of, only, plan, project, running, shows};
 use crate::observed::{Observed, State};
-use crate::plan::{Action, Up};
+use crate::plan::{Action, Plan, Up, Waits};
 
 const SHOP: &str = "
 services:
@@ -80,12 +80,11 @@ fn stopped_paused_and_never_started_containers_are_taken_up_again() {
     of(&mut docker, "db").status = "Exited (0) 1 hour ago".into();
     of(&mut docker, "cache").state = State::Paused;
     let mut wish = all(&project);
-    wish.wait = false;
+    wish.waits = Waits::Needed;
     shows(
         &plan(&project, &docker.observed, &wish),
         "1. start container shop-db-1  (was stopped)
-         2. wait until db is ready  [after 1]  (started in this run)
-         3. unpause container shop-cache-1  (was paused)",
+         2. unpause container shop-cache-1  (was paused)",
     );
     of(&mut docker, "web").state = State::Created;
     shows(
@@ -174,17 +173,47 @@ fn a_server_that_was_stopped_in_good_order_is_started_again() {
     }
 }
 
+/// The waits of a plan.
+fn waits(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().filter(|s| s.action.is_wait()).map(|s| s.action.to_string()).collect()
+}
+
 #[test]
 fn without_waiting_only_that_is_waited_for_which_another_service_needs() {
     let project = project(SHOP);
-    let wish = Up { wait: false, ..all(&project) };
-    let waits: Vec<_> = plan(&project, &Observed::default(), &wish)
-        .steps
-        .iter()
-        .filter(|s| s.action.is_wait())
-        .map(|s| s.action.to_string())
-        .collect();
-    assert_eq!(waits, ["wait until db is ready"]);
+    let wish = Up { waits: Waits::Needed, ..all(&project) };
+    assert_eq!(waits(&plan(&project, &Observed::default(), &wish)), ["wait until db is ready"]);
+    assert_eq!(waits(&plan(&project, &running(&project).observed, &wish)), [""; 0], "nothing starts");
+}
+
+#[test]
+fn what_the_engine_brings_back_starts_without_a_wait_where_none_is_wanted() {
+    let yaml = "services:
+  store: {image: store}
+  job: {image: job}
+  seen: {image: seen, restart: unless-stopped, depends_on: {store: {condition: service_healthy}}}
+  board: {image: board, restart: POLICY, depends_on: {CONDITION}}";
+    let plan = |policy: &str, condition: &str| {
+        let project = project(&yaml.replace("POLICY", policy).replace("CONDITION", condition));
+        plan(&project, &Observed::default(), &Up { waits: Waits::Unavoidable, ..all(&project) })
+    };
+    let starts = |plan: &Plan, name: &str| {
+        let step = plan.steps.iter().find(|s| s.action.to_string() == format!("start container shop-{name}-1"));
+        step.unwrap().after.iter().map(|&i| plan.steps[i].action.to_string()).collect::<Vec<_>>()
+    };
+    for (policy, condition, expected) in [
+        ("always", "store: {condition: service_healthy}", None),
+        ("on-failure", "store: {condition: service_healthy}", None),
+        ("on-failure:3", "store: {condition: service_healthy}", Some("wait until store is ready")),
+        ("'no'", "store: {condition: service_healthy}", Some("wait until store is ready")),
+        ("always", "job: {condition: service_completed_successfully}", Some("wait until job has ended")),
+    ] {
+        let plan = plan(policy, condition);
+        assert_eq!(waits(&plan), Vec::from_iter(expected), "{policy} {condition}\n{plan}");
+        assert_eq!(starts(&plan, "board").iter().any(|s| s.starts_with("wait")), expected.is_some(), "{plan}");
+        // the store's container runs all the same before the others start
+        assert_eq!(starts(&plan, "seen"), ["start container shop-store-1", "create container shop-seen-1 from seen"]);
+    }
 }
 
 #[test]
