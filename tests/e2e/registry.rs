@@ -1,9 +1,13 @@
 //! Images that come from a registry.
 
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use super::Small;
+use super::terminal::on_terminal;
 use crate::support::registry::{Registry, silent};
 use crate::support::{Run, run};
 
@@ -35,7 +39,9 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        self.small.stage.sh(&format!("docker rmi -f {}", self.image));
+        // an earlier one that has lost its name to a newer one, too
+        let (repository, _) = self.image.rsplit_once(':').unwrap();
+        self.small.stage.sh(&format!("docker images -aq --filter reference={repository} | xargs -r docker rmi -f"));
     }
 }
 
@@ -54,6 +60,36 @@ fn an_image_is_pulled_and_a_newer_one_when_asked() {
     assert_eq!(registry.asked().len(), asked);
     assert_eq!(plan(&["--pull"])["images"], serde_json::json!([format!("pull {}", shop.image)]));
     assert_eq!(shop.version(), "7.2");
+}
+
+#[test]
+fn a_pull_shows_every_layer_on_a_terminal() {
+    let registry = Registry::start();
+    // others than those of an earlier run, which the engine may still have
+    let content = |n: u32| format!("{n} {}\n", registry.place).repeat(200_000);
+    let contents: Vec<String> = (0..3).map(content).collect();
+    let shop = Shop::new("layers", &registry.publish_layers("shop/web:1", "7.1", &contents));
+    registry.holds_back(true);
+    let command = on_terminal("", "--color never images pull");
+    let mut child = shop.small.stage.command(&command).stdout(Stdio::piped()).spawn().unwrap();
+    let mut screen = BufReader::new(child.stdout.take().unwrap());
+    let (mut shown, mut layers) = (String::new(), BTreeSet::new());
+    while layers.len() < contents.len() {
+        let mut line = String::new();
+        assert_ne!(screen.read_line(&mut line).unwrap(), 0, "it ended: {shown}");
+        // mark, kind, name, state, timer, bar, bytes
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let kind = words.iter().position(|word| word.ends_with("layer"));
+        if let Some(kind) = kind.filter(|_| line.contains("downloading") && line.contains(" / ")) {
+            layers.insert(words[kind + 1].to_owned());
+        }
+        shown.push_str(&line);
+    }
+    registry.holds_back(false);
+    screen.read_to_string(&mut shown).unwrap();
+    assert!(child.wait().unwrap().success(), "{shown}");
+    let (_, after) = shown.rsplit_once("pulled").unwrap();
+    assert!(!after.contains("layer"), "what stays is a line for the image: {shown}");
 }
 
 #[test]

@@ -134,9 +134,14 @@ impl Stage {
 
     /// A command line of `sh` in the folder, with the stage's environment.
     pub fn sh(&self, line: &str) -> Run {
+        run(self.command(line))
+    }
+
+    /// The same, ready to run.
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", line]).current_dir(self.folder()).env_clear().envs(&self.env).stdin(Stdio::null());
-        run(command)
+        command
     }
 
     /// Runs `docker ARGS`, which must end with 0; the output without the last line end.

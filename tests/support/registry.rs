@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use sha2::{Digest, Sha256};
 
@@ -21,13 +21,21 @@ struct Shelf {
     deaf: usize,
     /// Lines of requests that were answered.
     asked: Vec<String>,
+    /// Large contents are sent by half, until this turns false.
+    holds: bool,
 }
+
+/// The shelf, and the moment when it no longer holds anything back.
+type Kept = Arc<(Mutex<Shelf>, Condvar)>;
+
+/// What is held back is larger than this.
+const LARGE: usize = 1 << 20;
 
 /// The registry; it ends with the process.
 pub struct Registry {
     /// `127.0.0.1:12345`
     pub place: String,
-    shelf: Arc<Mutex<Shelf>>,
+    kept: Kept,
 }
 
 impl Registry {
@@ -35,64 +43,84 @@ impl Registry {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = listener.local_addr().unwrap().to_string();
-        let shelf = Arc::new(Mutex::new(Shelf::default()));
-        let kept = shelf.clone();
+        let kept = Kept::default();
+        let shelves = kept.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shelf = kept.clone();
-                std::thread::spawn(move || serve(&shelf, stream));
+                let kept = shelves.clone();
+                std::thread::spawn(move || serve(&kept, stream));
             }
         });
-        Self { place, shelf }
+        Self { place, kept }
     }
 
-    /// Publishes an image with one file in it; gives its reference.
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.kept.0.lock().unwrap()
+    }
+
+    /// Publishes an image with one file in it, which is also its version; gives its reference.
     pub fn publish(&self, name: &str, content: &str) -> String {
-        let mut tar = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, "note", content.as_bytes()).unwrap();
-        let layer = tar.into_inner().unwrap();
+        self.publish_layers(name, content, &[content.to_owned()])
+    }
+
+    /// The same with a layer for each content.
+    pub fn publish_layers(&self, name: &str, version: &str, contents: &[String]) -> String {
+        let layers: Vec<Vec<u8>> = contents.iter().map(|content| layer(content)).collect();
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
         let config = serde_json::json!({
-            "os": "linux", "architecture": arch, "config": { "Cmd": ["/note"], "Env": [format!("REDIS_VERSION={content}")] },
-            "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+            "os": "linux", "architecture": arch, "config": { "Cmd": ["/note"], "Env": [format!("REDIS_VERSION={version}")] },
+            "rootfs": { "type": "layers", "diff_ids": layers.iter().map(|layer| digest(layer)).collect::<Vec<_>>() },
         });
         let config = config.to_string().into_bytes();
+        let described = layers.iter().map(|layer| serde_json::json!({
+            "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "size": layer.len(), "digest": digest(layer),
+        }));
         let manifest = serde_json::json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": { "mediaType": "application/vnd.docker.container.image.v1+json", "size": config.len(), "digest": digest(&config) },
-            "layers": [{ "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "size": layer.len(), "digest": digest(&layer) }],
+            "layers": described.collect::<Vec<_>>(),
         });
         let manifest = manifest.to_string().into_bytes();
-        let mut shelf = self.shelf.lock().unwrap();
+        let mut shelf = self.shelf();
         shelf.blobs.retain(|(key, ..)| key != name);
-        for (key, kind, content) in [
-            (digest(&layer), "application/octet-stream", layer),
-            (digest(&config), "application/octet-stream", config),
-            (digest(&manifest), MANIFEST, manifest.clone()),
-            (name.to_owned(), MANIFEST, manifest),
-        ] {
-            shelf.blobs.push((key, kind, content));
+        for content in layers.into_iter().chain([config]) {
+            shelf.blobs.push((digest(&content), "application/octet-stream", content));
         }
+        shelf.blobs.push((digest(&manifest), MANIFEST, manifest.clone()));
+        shelf.blobs.push((name.to_owned(), MANIFEST, manifest));
         format!("{}/{name}", self.place)
     }
 
     /// Wants a login from now on: `user:password` in base64.
     pub fn wants(&self, login: &'static str) {
-        self.shelf.lock().unwrap().login = Some(login);
+        self.shelf().login = Some(login);
     }
 
     /// Closes so many connections without a word.
     pub fn is_deaf(&self, connections: usize) {
-        self.shelf.lock().unwrap().deaf = connections;
+        self.shelf().deaf = connections;
+    }
+
+    /// Sends only the first half of large contents, or lets go of the rest.
+    pub fn holds_back(&self, holds: bool) {
+        self.shelf().holds = holds;
+        self.kept.1.notify_all();
     }
 
     /// The requests that were answered.
     pub fn asked(&self) -> Vec<String> {
-        self.shelf.lock().unwrap().asked.clone()
+        self.shelf().asked.clone()
     }
+}
+
+/// An archive with one file.
+fn layer(content: &str) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "note", content.as_bytes()).unwrap();
+    tar.into_inner().unwrap()
 }
 
 fn digest(content: &[u8]) -> String {
@@ -101,7 +129,7 @@ fn digest(content: &[u8]) -> String {
 }
 
 /// Answers the requests of a connection.
-fn serve(shelf: &Mutex<Shelf>, mut stream: TcpStream) {
+fn serve(kept: &Kept, mut stream: TcpStream) {
     let mut first = [0];
     // TLS is answered as a server without it does, so that the engine tries without
     if stream.peek(&mut first).is_ok() && first[0] == 0x16 {
@@ -125,7 +153,7 @@ fn serve(shelf: &Mutex<Shelf>, mut stream: TcpStream) {
                 login = header.trim().rsplit(' ').next().map(str::to_owned);
             }
         }
-        let mut shelf = shelf.lock().unwrap();
+        let mut shelf = kept.0.lock().unwrap();
         if shelf.deaf > 0 {
             shelf.deaf -= 1;
             return;
@@ -133,7 +161,13 @@ fn serve(shelf: &Mutex<Shelf>, mut stream: TcpStream) {
         let answer = answer(&shelf, &line, login.as_deref());
         shelf.asked.push(line.trim().to_owned());
         drop(shelf);
-        if stream.write_all(&answer).is_err() {
+        let (first, rest) = answer.split_at(if answer.len() > LARGE { answer.len() / 2 } else { 0 });
+        let mut sent = stream.write_all(first);
+        if !first.is_empty() {
+            drop(kept.1.wait_while(kept.0.lock().unwrap(), |shelf| shelf.holds).unwrap());
+        }
+        sent = sent.and_then(|()| stream.write_all(rest));
+        if sent.is_err() {
             return;
         }
     }

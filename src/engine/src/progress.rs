@@ -11,6 +11,8 @@ pub enum Kind {
     Volume,
     /// An image: pulled, built or loaded.
     Image,
+    /// A layer of an image that is being pulled.
+    Layer,
     /// A container, or the service that it runs.
     Service,
     /// The machine or the engine (set-up).
@@ -26,6 +28,7 @@ impl Kind {
             Kind::Network => "network",
             Kind::Volume => "volume",
             Kind::Image => "image",
+            Kind::Layer => "layer",
             Kind::Service => "service",
             Kind::Engine => "engine",
             Kind::Backup => "backup",
@@ -76,6 +79,8 @@ pub struct Progress {
     pub kind: Kind,
     /// Its name: `postgres`, `flow-platform-network`, `postgres:16-alpine`.
     pub name: String,
+    /// The image that a layer is of.
+    pub of: Option<String>,
     /// How far it is.
     pub phase: Phase,
     /// Why, or what is waited for: one line.
@@ -105,8 +110,14 @@ impl Journal {
 
     /// Tell what happened.
     pub fn tell(&self, kind: Kind, name: &str, phase: Phase, note: Option<String>) {
-        let progress = Progress { kind, name: name.to_owned(), phase, note, at: self.began.elapsed() };
-        self.reporter.report(&progress);
+        let at = self.began.elapsed();
+        self.reporter.report(&Progress { kind, name: name.to_owned(), of: None, phase, note, at });
+    }
+
+    /// Tell how far a layer of an image is.
+    pub fn tell_layer(&self, image: &str, layer: &str, phase: Phase) {
+        let (kind, name, of) = (Kind::Layer, layer.to_owned(), Some(image.to_owned()));
+        self.reporter.report(&Progress { kind, name, of, phase, note: None, at: self.began.elapsed() });
     }
 
     /// Time since the run began.

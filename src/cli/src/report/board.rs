@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// No more of a note is kept: no window shows more, and it may be a line of a log.
 const NOTE: usize = 1000;
 
-/// All resources, in the order in which they were first heard of.
+/// All resources, in the order in which they were first heard of; the layers of an image below it, while it is pulled.
 #[derive(Default)]
 pub(super) struct Board {
     pub(super) rows: Vec<Row>,
@@ -22,6 +22,8 @@ pub(super) struct Board {
 pub(super) struct Row {
     pub(super) kind: Kind,
     pub(super) name: String,
+    /// The image that it is a layer of.
+    pub(super) of: Option<String>,
     pub(super) phase: Phase,
     pub(super) note: String,
     /// Bytes per second, while there is something to measure.
@@ -34,20 +36,25 @@ pub(super) struct Row {
 impl Board {
     /// Notes the news; the row that it is about.
     pub(super) fn note(&mut self, news: &Progress) -> &Row {
-        let name = text::clean(&news.name);
-        let known = self.rows.iter().position(|row| row.kind == news.kind && row.name == name);
-        let index = known.unwrap_or(self.rows.len());
+        let (name, of) = (text::clean(&news.name), news.of.as_deref().map(text::clean));
+        if news.kind == Kind::Image && news.phase.is_final() {
+            self.rows.retain(|row| row.of.as_ref() != Some(&name));
+        }
+        let known = self.rows.iter().position(|row| row.kind == news.kind && row.name == name && row.of == of);
+        let index = known.unwrap_or_else(|| self.place(of.as_deref()));
         if known.is_none() {
-            self.rows.push(Row {
+            let row = Row {
                 kind: news.kind,
                 name,
+                of,
                 phase: news.phase.clone(),
                 note: String::new(),
                 rate: None,
                 began: news.at,
                 latest: news.at,
                 sample: None,
-            });
+            };
+            self.rows.insert(index, row);
         }
         let row = &mut self.rows[index];
         if row.phase.is_final() && !news.phase.is_final() {
@@ -61,9 +68,21 @@ impl Board {
         row
     }
 
+    /// Where a new row belongs: at the end, or below the image that it is of and the other layers of that.
+    fn place(&self, of: Option<&str>) -> usize {
+        let belongs = |row: &Row| row.of.as_deref() == of || (row.kind == Kind::Image && Some(row.name.as_str()) == of);
+        let last = of.and_then(|_| self.rows.iter().rposition(belongs));
+        last.map_or(self.rows.len(), |last| last + 1)
+    }
+
+    /// All but the layers, which are parts of something that has a row of its own.
+    pub(super) fn resources(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.of.is_none())
+    }
+
     /// The resources of which more is expected.
     pub(super) fn open(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| !row.phase.is_final())
+        self.resources().filter(|row| !row.phase.is_final())
     }
 }
 
@@ -113,7 +132,30 @@ mod tests {
 
     fn tell(board: &mut Board, phase: Phase, millis: u64) {
         let at = Duration::from_millis(millis);
-        board.note(&Progress { kind: Kind::Image, name: "redis".into(), phase, note: None, at });
+        board.note(&Progress { kind: Kind::Image, name: "redis".into(), of: None, phase, note: None, at });
+    }
+
+    fn layer(board: &mut Board, of: &str, name: &str, phase: Phase) {
+        let (kind, of, at) = (Kind::Layer, Some(of.to_owned()), Duration::ZERO);
+        board.note(&Progress { kind, name: name.into(), of, phase, note: None, at });
+    }
+
+    #[test]
+    fn layers_stand_below_their_image_until_it_is_there() {
+        let mut board = Board::default();
+        tell(&mut board, Phase::Doing("pulling"), 0);
+        let (kind, phase, at) = (Kind::Image, Phase::Doing("pulling"), Duration::ZERO);
+        board.note(&Progress { kind, name: "web".into(), of: None, phase, note: None, at });
+        // a layer that two images have in common
+        for (of, name) in [("redis", "a"), ("web", "a"), ("redis", "b"), ("web", "c")] {
+            layer(&mut board, of, name, Phase::Doing("waiting"));
+        }
+        layer(&mut board, "redis", "a", Phase::Done("pulled"));
+        let names = |board: &Board| board.rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&board), ["redis", "a", "b", "web", "a", "c"]);
+        assert_eq!(board.open().count(), 2, "a layer is nothing that somebody waits for");
+        tell(&mut board, Phase::Done("pulled"), 1_000);
+        assert_eq!(names(&board), ["redis", "web", "a", "c"]);
     }
 
     #[test]

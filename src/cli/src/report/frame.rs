@@ -28,19 +28,21 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The board folded to the window: at most one line per resource, at most as many lines as fit.
+    /// The board folded to the window: one line per resource, and as many layers of images as there is room for.
     pub(super) fn frame(&self, board: &Board) -> Vec<String> {
         // one row stays free: a full window would scroll
         let room = self.rows.saturating_sub(1).max(1);
-        if board.rows.len() <= room {
-            return self.lines(board, board.rows.iter());
+        let (layers, mut order): (Vec<usize>, Vec<usize>) =
+            (0..board.rows.len()).partition(|&index| board.rows[index].of.is_some());
+        if let Some(left) = room.checked_sub(order.len()) {
+            order.extend(most_urgent(board, layers, left));
+            order.sort_unstable();
+            return self.lines(board, order.iter().map(|&index| &board.rows[index]));
         }
-        let mut order: Vec<usize> = (0..board.rows.len()).collect();
-        order.sort_by_key(|&index| urgency(&board.rows[index]));
-        order.truncate(room - 1);
+        order = most_urgent(board, order, room - 1);
         order.retain(|&index| urgency(&board.rows[index]) < DONE);
-        order.sort_unstable();
-        let folded = (0..board.rows.len()).filter(|index| !order.contains(index)).map(|index| &board.rows[index]);
+        let is_folded = |index: &usize| board.rows[*index].of.is_none() && !order.contains(index);
+        let folded = (0..board.rows.len()).filter(is_folded).map(|index| &board.rows[index]);
         let mut frame = vec![self.summary(folded)];
         frame.extend(self.lines(board, order.iter().map(|&index| &board.rows[index])));
         frame
@@ -53,12 +55,12 @@ impl View {
 
     /// Every resource on a line of its own: what stays on the screen.
     pub(super) fn list(&self, board: &Board) -> Vec<String> {
-        self.lines(board, board.rows.iter())
+        self.lines(board, board.resources())
     }
 
     fn lines<'a>(&self, board: &Board, rows: impl Iterator<Item = &'a Row>) -> Vec<String> {
         // the columns are those of the whole board, so that they stand still while rows come and go
-        let names = board.rows.iter().map(|row| width(&self.style.text(&row.name))).max().unwrap_or(0);
+        let names = board.rows.iter().map(|row| width(&self.name(row))).max().unwrap_or(0);
         let words = board.rows.iter().map(|row| row.phase.word().len()).max().unwrap_or(0).max(9);
         rows.map(|row| self.line(row, names, words)).collect()
     }
@@ -70,7 +72,7 @@ impl View {
         let timer = format!("{:>6}", humantime(row.elapsed(self.now)));
         let fixed = " m ".len() + width(&kind) + " ".len() + " ".len() + words + " ".len() + width(&timer);
         let names = names.min(self.width().saturating_sub(fixed));
-        let name = fit(&self.style.text(&row.name), names, self.style.ellipsis());
+        let name = fit(&self.name(row), names, self.style.ellipsis());
         let name = format!("{name}{}", fill(&name, names));
         let word = format!("{:<words$}", row.phase.word());
         let mut line = Line::new(self);
@@ -86,6 +88,12 @@ impl View {
             line.push(quiet, &format!("  {tail}"));
         }
         line.text
+    }
+
+    /// What is part of something else is set in.
+    fn name(&self, row: &Row) -> String {
+        let indent = if row.of.is_some() { "  " } else { "" };
+        format!("{indent}{}", self.style.text(&row.name))
     }
 
     fn mark(&self, row: &Row) -> String {
@@ -106,6 +114,7 @@ impl View {
             Kind::Network => "net",
             Kind::Volume => "vol",
             Kind::Image => "img",
+            Kind::Layer => "lyr",
             Kind::Service => "svc",
             Kind::Engine => "eng",
             Kind::Backup => "bak",
@@ -156,6 +165,14 @@ const COUNTED: [(Tone, &str); 4] =
     [(Tone::Ok, "done"), (Tone::Warn, "to note"), (Tone::Fail, "failed"), (Tone::Busy, "under way")];
 
 const DONE: u8 = 3;
+
+/// The rows that should stay in sight, in their order, when there is room for so many.
+fn most_urgent(board: &Board, mut rows: Vec<usize>, room: usize) -> Vec<usize> {
+    rows.sort_by_key(|&index| urgency(&board.rows[index]));
+    rows.truncate(room);
+    rows.sort_unstable();
+    rows
+}
 
 /// What must stay in sight comes first.
 fn urgency(row: &Row) -> u8 {

@@ -27,6 +27,7 @@ struct Line {
     schema_version: u32,
     kind: &'static str,
     name: String,
+    of: Option<String>,
     state: &'static str,
     phase: &'static str,
     note: Option<String>,
@@ -51,6 +52,7 @@ impl Line {
             schema_version: SCHEMA_VERSION,
             kind: news.kind.as_str(),
             name: clean(&news.name),
+            of: news.of.as_deref().map(clean),
             state: news.phase.word(),
             phase: match news.phase {
                 Phase::Doing(_) => "doing",
@@ -104,7 +106,7 @@ mod tests {
         ];
         for phase in phases {
             let (name, note, at) = (foreign.to_owned(), Some(foreign.to_owned()), Duration::from_millis(1500));
-            renderer.news(&Progress { kind: Kind::Service, name, phase, note, at });
+            renderer.news(&Progress { kind: Kind::Service, name, of: None, phase, note, at });
         }
         let text = sink.text();
         assert_eq!(text.lines().count(), 6);
@@ -122,14 +124,18 @@ mod tests {
         let mut renderer = Json::new(Box::new(sink.clone()));
         let (kind, name, at) = (Kind::Image, String::from("redis:7"), Duration::from_millis(42));
         for (phase, note) in [(Phase::Bytes("pulling", 5, 9), None), (Phase::Done("pulled"), Some("new".into()))] {
-            renderer.news(&Progress { kind, name: name.clone(), phase, note, at });
+            renderer.news(&Progress { kind, name: name.clone(), of: None, phase, note, at });
         }
+        let (of, phase) = (Some(name), Phase::Doing("waiting"));
+        renderer.news(&Progress { kind: Kind::Layer, name: "a1".into(), of, phase, note: None, at });
         let lines: Vec<Value> = sink.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let expected = [
-            json!({"schema_version": 1, "kind": "image", "name": "redis:7", "state": "pulling", "phase": "bytes",
+            json!({"schema_version": 1, "kind": "image", "name": "redis:7", "of": null, "state": "pulling", "phase": "bytes",
                 "note": null, "bytes": {"done": 5, "total": 9}, "at_ms": 42}),
-            json!({"schema_version": 1, "kind": "image", "name": "redis:7", "state": "pulled", "phase": "done",
+            json!({"schema_version": 1, "kind": "image", "name": "redis:7", "of": null, "state": "pulled", "phase": "done",
                 "note": "new", "bytes": null, "at_ms": 42}),
+            json!({"schema_version": 1, "kind": "layer", "name": "a1", "of": "redis:7", "state": "waiting", "phase": "doing",
+                "note": null, "bytes": null, "at_ms": 42}),
         ];
         assert_eq!(lines, expected);
     }

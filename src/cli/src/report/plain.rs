@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use engine::progress::{Phase, Progress};
+use engine::progress::{Kind, Phase, Progress};
 
 use super::board::{Board, Row};
 use super::pump::Renderer;
@@ -64,6 +64,9 @@ impl Plain {
 
 impl Renderer for Plain {
     fn news(&mut self, news: &Progress) {
+        if news.kind == Kind::Layer {
+            return;
+        }
         let style = self.style;
         let row = self.board.note(news);
         let line = row.phase.is_final().then(|| line(style, row, news.at));
@@ -108,8 +111,6 @@ fn note(style: Style, row: &Row) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine::progress::Kind;
-
     use super::super::emulator::Sink;
     use super::*;
 
@@ -123,7 +124,7 @@ mod tests {
     fn tell(plain: &mut Plain, name: &str, phase: Phase, note: &str, seconds: f64) {
         let note = (!note.is_empty()).then(|| note.to_owned());
         let at = Duration::from_secs_f64(seconds);
-        plain.news(&Progress { kind: Kind::Service, name: name.into(), phase, note, at });
+        plain.news(&Progress { kind: Kind::Service, name: name.into(), of: None, phase, note, at });
     }
 
     #[test]
@@ -140,6 +141,18 @@ mod tests {
             " ✓ service postgres ready (1.2s) - SQL answered\n ✓ service redis unchanged\n \
              ✗ service web failed - exit 1  ✓ service web ready\n"
         );
+    }
+
+    #[test]
+    fn layers_are_not_told() {
+        let (mut plain, sink) = plain(ASCII);
+        tell(&mut plain, "web", Phase::Bytes("pulling", 1, 2), "0 of 1 layer", 0.0);
+        let (kind, of, at) = (Kind::Layer, Some("web".to_owned()), Duration::from_secs(1));
+        for phase in [Phase::Bytes("downloading", 1, 2), Phase::Done("pulled")] {
+            plain.news(&Progress { kind, name: "a".into(), of: of.clone(), phase, note: None, at });
+        }
+        plain.tick(Duration::from_secs(15));
+        assert_eq!(sink.text(), " - waiting for service web: pulling (15.0s) 1 B / 2 B\n");
     }
 
     #[test]

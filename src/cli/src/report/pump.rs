@@ -185,7 +185,14 @@ mod tests {
     }
 
     fn news(name: &str) -> Progress {
-        Progress { kind: Kind::Service, name: name.into(), phase: Phase::Done("ready"), note: None, at: Duration::ZERO }
+        Progress {
+            kind: Kind::Service,
+            name: name.into(),
+            of: None,
+            phase: Phase::Done("ready"),
+            note: None,
+            at: Duration::ZERO,
+        }
     }
 
     #[test]

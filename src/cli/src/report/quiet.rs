@@ -55,7 +55,14 @@ mod tests {
         ];
         for (second, phase) in (0..).zip(phases) {
             let at = Duration::from_secs(second);
-            quiet.news(&Progress { kind: Kind::Service, name: "db".into(), phase, note: Some("no SQL".into()), at });
+            quiet.news(&Progress {
+                kind: Kind::Service,
+                name: "db".into(),
+                of: None,
+                phase,
+                note: Some("no SQL".into()),
+                at,
+            });
         }
         assert_eq!(sink.text(), " \x1b[31mx\x1b[0m service db \x1b[31mtimed out\x1b[0m (4.0s) - no SQL\n");
     }

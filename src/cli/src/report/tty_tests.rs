@@ -28,7 +28,12 @@ impl Bench {
 
     fn tell(&mut self, kind: Kind, name: &str, phase: Phase, note: &str) {
         let note = (!note.is_empty()).then(|| note.to_owned());
-        self.tty.news(&Progress { kind, name: name.into(), phase, note, at: self.now });
+        self.tty.news(&Progress { kind, name: name.into(), of: None, phase, note, at: self.now });
+    }
+
+    fn layer(&mut self, of: &str, name: &str, phase: Phase) {
+        let (kind, of) = (Kind::Layer, Some(of.to_owned()));
+        self.tty.news(&Progress { kind, name: name.into(), of, phase, note: None, at: self.now });
     }
 
     fn service(&mut self, name: &str, phase: Phase, note: &str) {
@@ -80,6 +85,52 @@ fn a_wide_window_shows_everything() {
     assert_eq!(bench.end(), last);
     assert_eq!(bench.terminal.cursor(), (3, 0), "the shell goes on below");
     assert!(!bench.terminal.colors);
+}
+
+#[test]
+fn layers_are_shown_below_their_image_while_there_is_room() {
+    let mut bench = Bench::new(90, 8, PLAIN);
+    bench.tell(Kind::Image, "web:1", Phase::Bytes("pulling", 20_000_000, 40_000_000), "1 of 4 layers");
+    bench.service("redis", Phase::Doing("waiting"), "");
+    bench.layer("web:1", "a1", Phase::Done("pulled"));
+    bench.layer("web:1", "b2", Phase::Bytes("downloading", 10_000_000, 20_000_000));
+    bench.layer("web:1", "c3", Phase::Bytes("extracting", 5_000_000, 20_000_000));
+    bench.layer("web:1", "d4", Phase::Doing("waiting"));
+    let all = [
+        " ⠙ image   web:1 pulling       0.1s  ██████░░░░░░  20.0 MB / 40.0 MB  1 of 4 layers",
+        " ✓ layer     a1  pulled        0.0s",
+        " ⠙ layer     b2  downloading   0.1s  ██████░░░░░░  10.0 MB / 20.0 MB",
+        " ⠙ layer     c3  extracting    0.1s  ███░░░░░░░░░  5.0 MB / 20.0 MB",
+        " ⠙ layer     d4  waiting       0.1s",
+        " ⠙ service redis waiting       0.1s",
+    ];
+    assert_eq!(bench.pass(100), all);
+    // a lower window has less room: first for what is done, then for layers at all
+    let mut lower = |rows: u16| {
+        bench.size.lock().unwrap().1 = rows;
+        let head = |line: &&str| line.split_whitespace().skip(1).take(2).collect::<Vec<_>>().join(" ");
+        bench.pass(100).iter().map(head).collect::<Vec<_>>()
+    };
+    assert_eq!(lower(6), ["image web:1", "layer b2", "layer c3", "layer d4", "service redis"]);
+    assert_eq!(lower(4), ["image web:1", "layer b2", "service redis"]);
+    assert_eq!(lower(3), ["image web:1", "service redis"]);
+    bench.service("db", Phase::Doing("waiting"), "");
+    assert_eq!(bench.pass(100)[0], " · 2 under way", "layers are no resources");
+    // in the end one line per resource is left
+    bench.size.lock().unwrap().1 = 20;
+    bench.tell(Kind::Image, "web:1", Phase::Done("pulled"), "");
+    bench.service("redis", Phase::Done("ready"), "");
+    bench.service("db", Phase::Done("ready"), "");
+    assert_eq!(bench.end().len(), 3);
+}
+
+#[test]
+fn an_interrupted_pull_leaves_no_layers_on_the_screen() {
+    let mut bench = Bench::new(90, 8, PLAIN);
+    bench.tell(Kind::Image, "web:1", Phase::Doing("pulling"), "0 of 1 layer");
+    bench.layer("web:1", "b2", Phase::Bytes("downloading", 10_000_000, 20_000_000));
+    assert_eq!(bench.pass(100).len(), 2);
+    assert_eq!(bench.end().len(), 1);
 }
 
 #[test]

@@ -126,6 +126,7 @@ impl Engine {
         };
         let mut news = Box::pin(docker.create_image(Some(options), None, credentials.map(Credentials::for_docker)));
         let mut layers = Layers::default();
+        let mut told = None;
         let mut answered = false;
         loop {
             let limit = if answered { STALLED } else { FIRST_WORD };
@@ -142,9 +143,12 @@ impl Engine {
             // newer engines say this themselves, before they ask the registry
             answered |= !status.starts_with("Pulling from");
             let detail = one.progress_detail.unwrap_or_default();
-            if layers.note(&id, &status, detail.current, detail.total) {
-                let (done, all) = layers.sum();
-                journal.tell(Kind::Image, reference, Phase::Bytes("pulling", done, all), None);
+            let Some(phase) = layers.note(&id, &status, detail.current, detail.total) else { continue };
+            journal.tell_layer(reference, &id, phase);
+            let sum = layers.sum();
+            if told.as_ref() != Some(&sum) {
+                journal.tell(Kind::Image, reference, sum.0.clone(), Some(sum.1.clone()));
+                told = Some(sum);
             }
         }
     }
