@@ -1,51 +1,11 @@
-//! What `up` refuses, and how it tells what went wrong.
+//! What `up` refuses, and what it does about optional services. What goes wrong on the way is told in `faults`.
 
-use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::{Small, changed};
 use crate::faults::Running;
 use crate::support::{eventually, free_port};
-
-#[test]
-fn taken_ports_are_told_all_at_once_before_anything_is_touched() {
-    let small = Small::new("ports").cache("one", "").cache("two", "depends_on: [one]\n").rest("");
-    let held: Vec<_> =
-        ["one", "two"].iter().map(|s| TcpListener::bind(("127.0.0.1", small.ports[*s])).unwrap()).collect();
-    let run = small.ends(&["up"], 5);
-    for (service, port) in &small.ports {
-        let line = run.stderr.lines().find(|l| l.contains(&format!("{port}/tcp"))).unwrap_or_default();
-        assert!(line.contains(service.as_str()), "{service}: {}", run.stderr);
-        assert!(line.contains(&std::process::id().to_string()), "the holder, this process: {}", run.stderr);
-    }
-    assert_eq!(small.leftovers(), [""; 0]);
-    let error: serde_json::Value =
-        serde_json::from_str(small.ends(&["--output", "json", "--quiet", "up"], 5).stderr.trim()).unwrap();
-    assert_eq!(error["error"]["code"], "E0501");
-    assert_eq!(error["error"]["data"].as_array().unwrap().len(), 2);
-    drop(held);
-    small.ok(&["up"]);
-
-    // a port of another project's container is told with its name
-    let other = Small::new("ports-other").service("x", &format!("ports: [\"127.0.0.1:{}:1\"]\n", small.ports["one"]));
-    let other = other.rest("");
-    let run = other.ends(&["up"], 5);
-    assert!(run.stderr.contains(&small.container("one")), "{}", run.stderr);
-    assert_eq!(other.leftovers(), [""; 0]);
-}
-
-#[test]
-fn a_name_that_somebody_else_has() {
-    let small = Small::new("name");
-    let name = format!("{}-taken", small.project());
-    let small = small.cache("cache", &format!("container_name: {name}\n")).rest("");
-    let image = super::images::recipe(&small.stage, "redis");
-    small.stage.docker(&["create", "--name", &name, &image]);
-    let run = small.ends(&["up"], 5);
-    assert!(run.stderr.contains(&name) && run.stderr.contains("docker ps -a --filter name="), "{}", run.stderr);
-    assert_eq!(small.leftovers(), [""; 0]);
-}
 
 #[test]
 fn the_same_project_from_another_folder() {
@@ -96,52 +56,6 @@ fn data_of_another_server_is_not_opened() {
     let labels = small.stage.docker(&["volume", "inspect", "--format", "{{json .Labels}}", &volume]);
     assert!(labels.contains("\"dev.banyan.source\":\"recipe\""), "{labels}");
     assert!(labels.contains("\"dev.banyan.version\":\"7.0"), "{labels}");
-}
-
-#[test]
-fn a_service_that_dies_is_told_with_its_last_words() {
-    let small = Small::new("dies")
-        .service("bad", "command: [sh, -c, \"echo no such luck >&2; exit 3\"]\n")
-        .cache("next", "depends_on: [bad]\n")
-        .rest("");
-    let run = small.ends(&["up"], 7);
-    for part in ["error[E0701]", "`bad`", "exit code 3", "log: no such luck", "blocked by it: next", "logs bad"] {
-        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
-    }
-    // for programs, every line is a document, and the last one is the error
-    let run = small.ends(&["--progress", "json", "up"], 7);
-    let lines: Vec<serde_json::Value> = run.stderr.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    let error = lines.last().unwrap();
-    let failure = &error["error"]["data"]["failures"][0];
-    assert_eq!((&failure["service"], &failure["exit_code"]), (&"bad".into(), &3.into()));
-    assert_eq!(failure["blocks"], serde_json::json!(["next"]));
-}
-
-#[test]
-fn a_wait_that_is_too_long() {
-    let keys = "command: [sleep, infinity]\ninit: true\nhealthcheck: { test: [CMD-SHELL, \"echo not yet; exit 1\"], interval: 1s, retries: 1000 }\n";
-    let small = Small::new("slow").service("slow", keys).cache("quick", "").rest("");
-    let run = small.ends(&["up", "--wait-timeout", "1s"], 9);
-    for part in ["error[E0901]", "`slow`", "not yet", "--wait-timeout"] {
-        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
-    }
-    // it goes on running, and without waiting there is nothing to complain about
-    assert_eq!(small.inspect("slow", "{{.State.Status}}"), "running");
-    small.ok(&["up", "--no-wait"]);
-}
-
-#[test]
-fn an_image_that_nobody_has() {
-    let small = Small::new("image");
-    std::fs::write(
-        small.stage.folder().join("compose.yaml"),
-        format!("name: {}\nservices: {{ a: {{ image: \"127.0.0.1:1/nobody/nothing:1\" }} }}\n", small.project()),
-    )
-    .unwrap();
-    let run = small.ends(&["up"], 6);
-    assert!(run.stderr.contains("127.0.0.1:1/nobody/nothing:1"), "{}", run.stderr);
-    assert!(run.stderr.contains("no registry answers"), "{}", run.stderr);
-    assert_eq!(small.leftovers(), [""; 0]);
 }
 
 /// A required cache, an optional one, and one whose image cannot be had.
@@ -320,16 +234,4 @@ fn a_renamed_service_finds_its_port_held_by_its_old_container() {
     assert_eq!(down.code, 0, "{command}\n{}", down.stderr);
     small.ok(&["up"]);
     assert_eq!(small.containers().into_keys().collect::<Vec<_>>(), ["new"]);
-}
-
-#[test]
-fn set_up_that_cannot_install_what_recipes_need_is_no_obstacle_where_an_engine_answers() {
-    let mut small = Small::new("setup").cache("cache", "").rest("");
-    let path = small.stage.env()["PATH"].clone();
-    // no mmdebstrap, and neither sudo nor a package manager to get it with
-    small.stage.set("PATH", "/nowhere");
-    let run = small.banyan(&["up", "--setup"]);
-    small.stage.set("PATH", &path);
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(run.stderr.contains("note: image recipes cannot be built here: "), "{}", run.stderr);
 }

@@ -16,6 +16,7 @@ mod registry;
 mod remote;
 mod reset;
 mod seed;
+mod setup;
 mod stack;
 mod terminal;
 mod watching;

@@ -1,8 +1,10 @@
-//! SIGKILL of banyan in the middle of `up` and `down`: labels are all the state there is, so the next run goes on.
+//! SIGKILL of banyan in the middle of `up`, of getting an image, and of `down`: labels are all the state there is, so
+//! the next run goes on.
 
 use std::collections::BTreeSet;
 
 use super::{Dice, Scene, rounds};
+use crate::support::{BANYAN, heavy};
 
 const SERVICES: &str = "
 services:
@@ -126,6 +128,84 @@ fn the_next_run_goes_on_wherever_the_last_one_was_killed() {
     let left: Vec<_> = all.lines().filter(|v| v.contains(&scene.project())).collect();
     assert_eq!(left, [""; 0]);
     assert!(volumes.len() > 1, "the test is meant to see unnamed volumes too: {volumes:?}");
+}
+
+/// Kills `up` in the middle of getting an image, in the moments that the dice choose, and has the next one go on.
+/// `again` takes the image away, so that it has to be made. Gives the images that were made.
+fn killed_over_an_image(scene: &Scene, up: &[&str], mut again: impl FnMut()) -> BTreeSet<String> {
+    again();
+    let lines = lines_of(scene, up);
+    let mut made = BTreeSet::from([scene.inspect("tool", "{{.Config.Image}}")]);
+    let mut dice = Dice(7);
+    for round in 0..rounds(4, 25) {
+        scene.ok(&["down"]);
+        again();
+        let (lines, milliseconds) = (dice.roll(lines), dice.roll(150));
+        kill_after(scene, up, lines, milliseconds);
+        let context = format!("round {round}: killed after {lines} lines and {milliseconds} ms");
+        let run = scene.banyan(up);
+        assert_eq!(run.code, 0, "{context}\n{}\n{}", run.stdout, run.stderr);
+        assert_eq!(scene.containers(), ["tool exited"], "{context}");
+        assert_eq!(scene.inspect("tool", "{{.State.ExitCode}}"), "0", "{context}");
+        made.insert(scene.inspect("tool", "{{.Config.Image}}"));
+        let dry = scene.banyan(&[up, &["--dry-run", "--exit-code"]].concat());
+        assert_eq!(dry.code, 0, "{context}: another `up` would change something\n{}", dry.stdout);
+    }
+    scene.ok(&["down"]);
+    made
+}
+
+#[test]
+fn the_next_run_builds_the_image_that_a_killed_one_was_building() {
+    // the stack's tests use this image
+    let _one = heavy();
+    let tool = "
+services:
+  tool:
+    image: banyan-local/rabbitmq
+    x-banyan: {recipe: rabbitmq}
+    entrypoint: [rabbitmqctl, version]
+";
+    let scene = Scene::new("build", tool);
+    scene.ok(&["images", "build"]);
+    let image = || scene.ok(&["--output", "json", "images", "list"]).json()["items"][0].clone();
+    let before = image();
+    let name = before["image"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("banyan-local/rabbitmq:"), "{before}");
+    let made = killed_over_an_image(&scene, &["up"], || {
+        // the engine keeps the steps, so that they are not taken once more
+        scene.stage.docker(&["rmi", "--no-prune", &name]);
+        assert_eq!(image()["here"], false);
+    });
+    assert_eq!(Vec::from_iter(made), [name.as_str()]);
+    assert_eq!((&image()["image"], &image()["version"]), (&before["image"], &before["version"]));
+    // what is not finished is never taken for an image, and goes with the first build an hour later
+    scene.stage.sh(
+        "for draft in $(docker images --filter 'reference=banyan-local/rabbitmq:draft-*' --format '{{.Repository}}:{{.Tag}}'); do \
+         docker ps -aq --filter ancestor=$draft | xargs -r docker rm; docker rmi --no-prune $draft; done",
+    );
+}
+
+#[test]
+fn the_next_run_imports_the_image_that_a_killed_one_was_importing() {
+    let tool = "
+services:
+  tool:
+    image: banyan-local/platform
+    x-banyan: {recipe: platform}
+    command: [--version]
+";
+    let scene = Scene::new("import", tool);
+    let binary = scene.stage.folder().join("other-banyan");
+    std::fs::copy(BANYAN, &binary).unwrap();
+    let up = ["up", "--platform-binary", "other-banyan"];
+    let made = killed_over_an_image(&scene, &up, || {
+        // another executable in every round: what is behind the end of the program it does not read
+        let mut file = std::fs::File::options().append(true).open(&binary).unwrap();
+        std::io::Write::write_all(&mut file, b"\n").unwrap();
+    });
+    assert!(made.len() > 4 && made.iter().all(|image| image.starts_with("banyan-local/platform:")), "{made:?}");
+    made.iter().for_each(|image| drop(scene.stage.docker(&["rmi", image])));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::support::eventually;
+use crate::support::{eventually, root};
 
 /// The engine; stopped, and everything of it removed, when it is dropped.
 pub(super) struct OwnEngine {
@@ -156,18 +156,6 @@ pub(super) fn image() -> String {
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     let built = list.lines().find(|l| l.starts_with("banyan-local/redis:"));
     built.unwrap_or("redis:7-alpine").to_owned()
-}
-
-/// A command as root: directly, or through sudo.
-fn root(program: &str) -> Command {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
-    let mut command = if is_root { Command::new(program) } else { Command::new("sudo") };
-    if !is_root {
-        command.args(["-n", program]);
-    }
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).stdin(Stdio::null());
-    command
 }
 
 #[track_caller]

@@ -41,7 +41,11 @@ fn fails_fast(scene: &Scene, words: &[&str]) {
 #[test]
 fn a_process_that_ends_with_an_error() {
     let scene = broken("exit3", "entrypoint: [sh, -c, 'echo first; echo the last words >&2; exit 3']");
-    fails_fast(&scene, &["exited with code 3", "log: first", "log: the last words"]);
+    fails_fast(&scene, &["E0701", "exited with code 3", "log: first", "log: the last words"]);
+    // for programs, every line is a document, and the last one is the error
+    let run = scene.fails(7, &["--progress", "json", "up"], &[]);
+    let lines: Vec<serde_json::Value> = run.stderr.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.last().unwrap()["error"]["data"]["failures"][0]["exit_code"], 3, "{}", run.stderr);
 }
 
 #[test]
@@ -136,6 +140,9 @@ services:
     let words = ["E0901", "not ready after", "not yet", "blocked by it: web", "--wait-timeout"];
     let (took, run) = timed(|| scene.fails(9, &["up", "--wait-timeout", "3s"], &words));
     assert!(took >= Duration::from_secs(3) && took < FAST, "{took:?}\n{}", run.stderr);
+    // it goes on running, and where nobody waits for it there is nothing to complain about
+    assert!(scene.containers().contains(&"broken running".to_owned()), "{:?}", scene.containers());
+    scene.ok(&["up", "--no-wait", "broken"]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Ports and images that cannot be had: known before anything is touched.
 
 use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
 
-use super::{REDIS, Scene};
+use super::{GATED, REDIS, Running, Scene};
 use crate::support::{free_port, run};
 
 #[test]
@@ -43,6 +45,17 @@ volumes: {{second-data: {{}}}}
         }
         assert!(!run.stderr.contains(&format!("{free}/tcp")), "the free port is no clash\n{}", run.stderr);
     }
+    let json = banyan(&["--output", "json", "--quiet", "up"]);
+    let error: serde_json::Value = serde_json::from_str(json.stderr.trim()).unwrap();
+    assert_eq!((json.code, &error["error"]["code"]), (5, &"E0501".into()), "{error}");
+    let told = |service: &str, key: &str| {
+        let clashes = error["error"]["data"].as_array().unwrap();
+        clashes.iter().find(|c| c["service"] == service).unwrap_or_else(|| panic!("{service}: {error}"))[key].clone()
+    };
+    assert_eq!((told("first", "port"), told("second", "port")), (by_process.into(), by_container.into()));
+    assert!(
+        told("first", "holder").to_string().contains(&pid) && told("second", "holder").to_string().contains(&holder)
+    );
     scene.assert_nothing_left();
 
     drop(listener);
@@ -67,7 +80,7 @@ fn image(scene: &Scene) -> String {
 fn an_image_that_nobody_has_is_named_exactly_and_nothing_is_made() {
     let reference = "127.0.0.1:1/nobody/has-this:1.2.3";
     let scene = Scene::new("image", &format!("services:\n  here:\n    @REDIS\n  missing:\n    image: {reference}\n"));
-    scene.fails(6, &["up"], &["E0601", reference, "missing"]);
+    scene.fails(6, &["up"], &["E0601", reference, "missing", "no registry answers"]);
     scene.assert_nothing_left();
     scene.ok(&["up", "here"]);
 }
@@ -81,6 +94,55 @@ fn a_container_name_that_somebody_else_has() {
     scene.assert_nothing_left();
     scene.stage.docker(&["rm", "-v", &scene.container("web")]);
     scene.ok(&["up"]);
+}
+
+#[test]
+fn a_port_that_is_taken_between_the_check_and_the_start() {
+    let scene = Scene::new("late", "services:\n  web:\n    @REDIS\n");
+    let port = free_port();
+    // no instance, which would have a port of its own
+    let services = format!(
+        "name: {}
+services:
+  slow:
+    @REDIS
+    @GATED
+  web:
+    @REDIS
+    ports: ['127.0.0.1:{port}:6379']
+    depends_on: {{slow: {{condition: service_healthy}}}}
+  behind:
+    @REDIS
+    depends_on: [web]
+",
+        scene.project()
+    );
+    scene.stage.write("late.yaml", &services.replace("@REDIS", REDIS).replace("@GATED", GATED));
+    let command = |args: &[&str]| scene.stage.bare(&[&["--file", "late.yaml", "--progress", "json"], args].concat());
+    let mut up = Running::new(command(&["up"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    up.until(&["slow", "waiting"]);
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    scene.exec("slow", "touch /tmp/go");
+    let failed = up.end(Duration::from_secs(30));
+    assert_eq!(failed.code, 5, "{}", failed.stderr);
+    let error: serde_json::Value = serde_json::from_str(failed.stderr.lines().last().unwrap()).unwrap();
+    let text = error.to_string();
+    for word in ["E0501", "`web`: a port of it was taken meanwhile", &port.to_string(), "removed again", "up --dry-run"]
+    {
+        assert!(text.contains(word), "`{word}` is not in {text}");
+    }
+    assert_eq!(error["error"]["data"]["failures"][0]["blocks"], serde_json::json!(["behind"]));
+    // what could not start is gone, what runs goes on, and the hint names the holder
+    assert_eq!(scene.containers(), ["behind created", "slow running"]);
+    let dry = run(command(&["up", "--dry-run"]));
+    assert_eq!(dry.code, 5, "{}", dry.stderr);
+    assert!(dry.stderr.contains(&format!("pid {}", std::process::id())), "{}", dry.stderr);
+    drop(listener);
+    let before = scene.inspect("slow", "{{.Id}} {{.State.StartedAt}}");
+    let again = run(command(&["up"]));
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(scene.containers(), ["behind running", "slow running", "web running"]);
+    assert_eq!(scene.inspect("slow", "{{.Id}} {{.State.StartedAt}}"), before);
 }
 
 #[test]

@@ -213,6 +213,18 @@ impl Run {
     }
 }
 
+/// A command as root: directly, or through sudo.
+pub fn root(program: &str) -> Command {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    let mut command = if is_root { Command::new(program) } else { Command::new("sudo") };
+    if !is_root {
+        command.args(["-n", program]);
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).stdin(Stdio::null());
+    command
+}
+
 /// Held by a test that loads the whole machine, such as one that boots the full stack: two of them at once are slower
 /// than one after the other, and late answers are no failures of banyan.
 pub fn heavy() -> MutexGuard<'static, ()> {
