@@ -1,9 +1,11 @@
 //! Where the image of a service comes from: this engine, a registry, a recipe, or this executable.
 
+mod origin;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use compose::observed::{Image, LABEL_SOURCE, LABEL_VERSION, Observed};
+use compose::observed::Observed;
 use compose::plan::{Chosen, Images};
 use compose::project::{Project, PullPolicy, Service};
 use futures_util::future::join_all;
@@ -12,7 +14,9 @@ use crate::docker::images::{Credentials, PullError};
 use crate::docker::{Engine, Error};
 use crate::platform_image::{self, PlatformImageError};
 use crate::progress::{Journal, Kind, Phase};
-use crate::recipe::{self, Built, Host, Recipe, RecipeError};
+use crate::recipe::{self, RecipeError};
+pub use origin::{Origin, Sources};
+use origin::{chosen, of_recipe};
 
 /// Name of the recipe that is no recipe: the image is made from the executable.
 pub const PLATFORM: &str = "platform";
@@ -21,14 +25,10 @@ pub const PLATFORM: &str = "platform";
 pub struct Supply<'a> {
     /// The engine.
     pub engine: &'a Engine,
-    /// Recipes by name.
-    pub recipes: Vec<Recipe>,
-    /// The machine that builds; `Err` says what system it is when recipes cannot be built on it.
-    pub host: Result<Host, String>,
+    /// What decides between them.
+    pub sources: Sources,
     /// The executable that becomes the platform image.
     pub executable: Executable<'a>,
-    /// Ask the registry even for what is here.
-    pub pull: bool,
     /// Text of Docker's `config.json`, for credentials.
     pub docker_config: Option<String>,
     /// Who is told.
@@ -49,22 +49,6 @@ impl<'a> Executable<'a> {
         let (Executable::Own(path) | Executable::Given(path)) = self;
         path
     }
-}
-
-/// Where an image will come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The engine has it.
-    Here(Chosen),
-    /// It is made from the executable, or was and has not changed.
-    Executable,
-    /// From the registry, or else from the recipe, if there is one.
-    Fetch {
-        /// The recipe that stands in.
-        recipe: Option<String>,
-    },
-    /// From the recipe: nobody publishes an image of this name.
-    Build(String),
 }
 
 /// An image that could not be had.
@@ -104,42 +88,10 @@ pub enum SupplyError {
 }
 
 impl Supply<'_> {
-    /// Where the image of a service will come from; asks nobody.
-    pub fn origin(&self, observed: &Observed, service: &Service) -> Origin {
-        let recipe = service.extension.recipe.as_deref();
-        let is_ours = service.image.starts_with("banyan-local/");
-        let asked = self.pull || service.pull_policy == PullPolicy::Always;
-        let here = observed.image(&service.image);
-        if recipe == Some(PLATFORM) && is_ours && !service.image.contains(':') {
-            return Origin::Executable;
-        }
-        if let Some(image) = here.filter(|_| !asked || is_ours) {
-            return Origin::Here(chosen(&service.image, image));
-        }
-        let fits = |r: &Recipe| Some(r.name.as_str()) == recipe && (is_ours || r.replaces(&service.image));
-        let known = self.recipes.iter().find(|r| fits(r)).map(|r| r.name.clone());
-        let built = known.as_deref().and_then(|name| self.built(observed, name));
-        match (known, built) {
-            (_, Some(built)) if !asked || is_ours => Origin::Here(built),
-            (Some(name), _) if is_ours => Origin::Build(name),
-            (recipe, _) => Origin::Fetch { recipe },
-        }
-    }
-
     /// The service that stands for all that use its image: one that names a recipe, if there is one.
     pub fn user_of<'p>(&self, project: &'p Project, image: &str) -> Option<&'p Service> {
         let users = || project.services.values().filter(|s| s.image == image);
         users().find(|s| s.extension.recipe.is_some()).or_else(|| users().next())
-    }
-
-    /// The image that a recipe has made before: this very recipe on this machine's base, or, where it cannot be built,
-    /// the newest that came from elsewhere.
-    fn built(&self, observed: &Observed, name: &str) -> Option<Chosen> {
-        let recipe = self.recipes.iter().find(|r| r.name == name)?;
-        match &self.host {
-            Ok(host) => recipe.find(&observed.images, &host.base).map(of_recipe),
-            Err(_) => recipe.newest(&observed.images).map(of_recipe),
-        }
     }
 
     /// The images of the services; each one is fetched or made once, different ones at the same time.
@@ -173,7 +125,7 @@ impl Supply<'_> {
     }
 
     async fn image(&self, observed: &Observed, service: &Service) -> Result<Chosen, SupplyError> {
-        match self.origin(observed, service) {
+        match self.sources.origin(observed, service) {
             Origin::Here(chosen) if chosen.version.is_empty() => self.inspected(&chosen.reference).await,
             Origin::Here(chosen) => Ok(chosen),
             Origin::Executable => match self.platform_image(observed) {
@@ -236,7 +188,7 @@ impl Supply<'_> {
             Some(recipe) if unanswered => {
                 let note = format!("no registry answers; recipe {recipe} stands in");
                 self.journal.tell(Kind::Image, reference, Phase::Warned("replaced"), Some(note));
-                if let Some(built) = self.built(observed, &recipe) {
+                if let Some(built) = self.sources.built(observed, &recipe) {
                     return Ok(built);
                 }
                 self.build(observed, &recipe, Some(error)).await
@@ -255,8 +207,8 @@ impl Supply<'_> {
     }
 
     async fn build(&self, observed: &Observed, name: &str, pull: Option<PullError>) -> Result<Chosen, SupplyError> {
-        let recipe = self.recipes.iter().find(|r| r.name == name).expect("only known recipes are chosen");
-        let built = match &self.host {
+        let recipe = self.sources.recipes.iter().find(|r| r.name == name).expect("only known recipes are chosen");
+        let built = match &self.sources.host {
             Ok(host) => recipe::build(self.engine, recipe, host, self.journal).await,
             Err(found) => Err(RecipeError::UnsupportedHost { found: found.clone() }),
         };
@@ -291,20 +243,5 @@ impl Supply<'_> {
             source: detail.source().unwrap_or("image").to_owned(),
             version: detail.version().to_owned(),
         })
-    }
-}
-
-fn of_recipe(built: Built) -> Chosen {
-    Chosen { reference: built.tag, id: built.id, source: "recipe".into(), version: built.version }
-}
-
-/// What the list of images tells; the version of an image of somebody else takes an inspection.
-fn chosen(reference: &str, image: &Image) -> Chosen {
-    let label = |name: &str| image.labels.get(name).cloned();
-    Chosen {
-        reference: reference.to_owned(),
-        id: image.id.clone(),
-        source: label(LABEL_SOURCE).unwrap_or_else(|| "image".to_owned()),
-        version: label(LABEL_VERSION).unwrap_or_default(),
     }
 }

@@ -6,7 +6,7 @@ use engine::Engine;
 use engine::docker::images::ArchiveError;
 use engine::progress::{Kind, Phase};
 use engine::recipe::{Base, Host};
-use engine::supply::{Executable, Origin, Supply};
+use engine::supply::{Executable, Origin, Sources, Supply};
 
 use super::check_names;
 use crate::args::ImagesCommand;
@@ -88,7 +88,8 @@ pub fn supply<'a>(
         context.env.get("DOCKER_CONFIG").map(std::path::PathBuf::from).or_else(|| home.map(|h| h.join(".docker")));
     let docker_config = folder.and_then(|f| std::fs::read_to_string(f.join("config.json")).ok());
     let executable = platform_binary.map_or(Executable::Own(&context.executable), Executable::Given);
-    Ok(Supply { engine, recipes: stack::recipes(), host, executable, pull, docker_config, journal: &context.journal })
+    let sources = Sources { recipes: stack::recipes(), host, pull };
+    Ok(Supply { engine, sources, executable, docker_config, journal: &context.journal })
 }
 
 async fn list(context: &Context, engine: &Engine, project: &compose::Project) -> Result<u8, Failure> {
@@ -97,7 +98,7 @@ async fn list(context: &Context, engine: &Engine, project: &compose::Project) ->
     let mut table = Table::new(["SERVICE", "IMAGE", "FROM", "VERSION", "SIZE"]);
     let mut items = Vec::new();
     for service in project.services.values() {
-        let origin = supply.origin(&observed, service);
+        let origin = supply.sources.origin(&observed, service);
         let here = match &origin {
             Origin::Here(chosen) => supply.with_version(chosen.clone()).await,
             Origin::Executable => supply.platform_image(&observed),
@@ -173,7 +174,7 @@ async fn build(
         s.extension
             .recipe
             .as_deref()
-            .is_some_and(|r| r == engine::supply::PLATFORM || supply.recipes.iter().any(|k| k.name == r))
+            .is_some_and(|r| r == engine::supply::PLATFORM || supply.sources.recipes.iter().any(|k| k.name == r))
     };
     if let Some(without) = services.iter().find(|n| !known(&project.services[n.as_str()])) {
         return Err(Failure::new(Exit::Image, 4, format!("service `{without}` has no recipe"))
@@ -199,7 +200,7 @@ async fn save(context: &Context, engine: &Engine, project: &compose::Project, fi
     let mut names: Vec<String> = Vec::new();
     let mut absent = Vec::new();
     for service in project.services.values() {
-        let here = match supply.origin(&observed, service) {
+        let here = match supply.sources.origin(&observed, service) {
             Origin::Here(chosen) => Some(chosen.reference),
             Origin::Executable => supply.platform_image(&observed).map(|c| c.reference),
             _ => None,

@@ -57,7 +57,7 @@ async fn foresee(
 ) -> (Images, Vec<String>) {
     let (mut images, mut fetches) = (Images::new(), BTreeSet::new());
     for service in services.iter().filter_map(|s| project.services.get(s)) {
-        let origin = supply.origin(observed, supply.user_of(project, &service.image).unwrap_or(service));
+        let origin = supply.sources.origin(observed, supply.user_of(project, &service.image).unwrap_or(service));
         let (here, fetch) = match origin {
             Origin::Here(chosen) => (supply.with_version(chosen).await, None),
             Origin::Executable => {

@@ -81,7 +81,9 @@ pub fn given_up(
 ) -> Vec<String> {
     let known = |name: &&String| {
         let service = &project.services[name.as_str()];
-        !args.pull && matches!(supply.origin(observed, service), Origin::Fetch { .. }) && absent.has(project, service)
+        !args.pull
+            && matches!(supply.sources.origin(observed, service), Origin::Fetch { .. })
+            && absent.has(project, service)
     };
     services.iter().filter(known).cloned().collect()
 }
