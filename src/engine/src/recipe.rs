@@ -27,6 +27,8 @@ pub const RECIPE_HASH: &str = "dev.banyan.recipe-hash";
 pub const STAGE: &str = "dev.banyan.stage";
 /// Where every recipe writes the version of its server.
 const VERSION_FILE: &str = "/usr/share/banyan/version";
+/// Where every recipe writes what it is made of: a line `name=version sha256` for each package.
+const PACKAGES_FILE: &str = "/usr/share/banyan/packages";
 /// The tag of an image that is not finished begins like this.
 const DRAFT: &str = "draft-";
 /// The certificates of the building host, a file of the build context.
@@ -98,11 +100,13 @@ pub enum RecipeError {
         /// The end of what it said.
         log: Vec<String>,
     },
-    /// The image does not say what version is inside.
-    #[error("recipe {recipe} wrote no version to {VERSION_FILE}")]
-    NoVersion {
+    /// The image does not say what is inside.
+    #[error("recipe {recipe} wrote nothing to {file}")]
+    Untold {
         /// The recipe.
         recipe: String,
+        /// The file in the image.
+        file: &'static str,
     },
     /// The build failed.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use compose::observed::{Image, LABEL_PACKAGES};
 use engine::Engine;
 use engine::docker::images::ArchiveError;
 use engine::progress::{Kind, Phase};
@@ -119,11 +120,12 @@ async fn list(context: &Context, engine: &Engine, project: &compose::Project) ->
             (Origin::Fetch { recipe: Some(recipe) }, _) => format!("not here; registry or recipe {recipe}"),
             _ => "not here; registry".to_owned(),
         };
+        let packages = here.as_ref().and_then(|c| packages(observed.image(&c.reference)?));
         let reference = here.as_ref().map_or(service.image.clone(), |c| c.reference.clone());
         let version = here.as_ref().map(|c| c.version.clone()).unwrap_or_default();
         items.push(serde_json::json!({
             "service": service.name, "wanted": service.image, "image": reference, "here": here.is_some(),
-            "source": here.as_ref().map(|c| c.source.as_str()), "to_get_it": plan, "recipe": recipe, "version": version, "size_bytes": size,
+            "source": here.as_ref().map(|c| c.source.as_str()), "to_get_it": plan, "recipe": recipe, "version": version, "size_bytes": size, "packages": packages,
         }));
         table.row([service.name.clone(), reference, from, version, size.map(humansize).unwrap_or_default()]);
     }
@@ -133,6 +135,15 @@ async fn list(context: &Context, engine: &Engine, project: &compose::Project) ->
         context.print(&table.render(context.style, context.terminal.table_width()));
     }
     Ok(0)
+}
+
+/// What an image is made of, if it says so: those of recipes do.
+fn packages(image: &Image) -> Option<Vec<serde_json::Value>> {
+    let package = |entry: &str| {
+        let (name, version) = entry.split_once('=')?;
+        Some(serde_json::json!({ "name": name, "version": version }))
+    };
+    Some(image.label(LABEL_PACKAGES)?.split(' ').filter_map(package).collect())
 }
 
 async fn get(

@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use compose::observed::LABEL_PACKAGES;
 
-use super::{Built, DRAFT, Host, RECIPE, RECIPE_HASH, Recipe, RecipeError, STAGE, VERSION_FILE, base};
+use super::{Built, DRAFT, Host, PACKAGES_FILE, RECIPE, RECIPE_HASH, Recipe, RecipeError, STAGE, VERSION_FILE, base};
 use crate::docker::images::{self, Build, Image};
 use crate::docker::{Engine, Error};
 use crate::progress::Journal;
@@ -40,18 +41,13 @@ async fn finish(
     draft: &str,
     journal: &Journal,
 ) -> Result<Built, RecipeError> {
-    let no_version = || RecipeError::NoVersion { recipe: recipe.name.clone() };
-    let version = match engine.read_from_image(draft, VERSION_FILE).await {
-        Err(e) if e.is_not_found() => return Err(no_version()),
-        file => String::from_utf8(file?).map_err(|_| no_version())?.trim().to_owned(),
-    };
-    if version.is_empty() {
-        return Err(no_version());
-    }
+    let version = told(engine, recipe, draft, VERSION_FILE).await?;
+    let packages = versions(&told(engine, recipe, draft, PACKAGES_FILE).await?);
     let labels = [
         (RECIPE, recipe.name.clone()),
         (RECIPE_HASH, recipe.hash(&host.base)),
         (images::VERSION, version.clone()),
+        (LABEL_PACKAGES, packages),
         (images::SOURCE, "recipe".to_owned()),
     ];
     let dockerfile = Bytes::from(format!("FROM {draft}\n"));
@@ -71,6 +67,21 @@ async fn finish(
     engine.build(build, journal).await?;
     let id = engine.image(&tag).await?.map(|image| image.id).unwrap_or_default();
     Ok(Built { tag, id, version })
+}
+
+/// What the draft says of itself in a file.
+async fn told(engine: &Engine, recipe: &Recipe, draft: &str, file: &'static str) -> Result<String, RecipeError> {
+    let untold = || RecipeError::Untold { recipe: recipe.name.clone(), file };
+    let text = match engine.read_from_image(draft, file).await {
+        Err(e) if e.is_not_found() => return Err(untold()),
+        text => String::from_utf8(text?).map_err(|_| untold())?.trim().to_owned(),
+    };
+    if text.is_empty() { Err(untold()) } else { Ok(text) }
+}
+
+/// The packages without their sums: a label of an image is one of every container, too.
+fn versions(packages: &str) -> String {
+    packages.lines().filter_map(|line| line.split_whitespace().next()).collect::<Vec<_>>().join(" ")
 }
 
 /// Removes what builds leave behind: stages that were only copied from, images that lost their name to a newer build,
@@ -100,6 +111,14 @@ fn old_drafts(image: &Image, now: Duration) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_are_labelled_with_their_versions() {
+        assert_eq!(
+            versions("redis-server=5:7.0.15-1 00ff\n\nzlib1g=1:1.2 -\n"),
+            "redis-server=5:7.0.15-1 zlib1g=1:1.2"
+        );
+    }
 
     #[test]
     fn only_old_drafts_of_ours_are_left_behind() {
