@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Small, changed};
-use crate::support::eventually;
+use crate::support::{BANYAN, Stage, eventually, root, run};
 
 /// Two caches; the first keeps its data, reads a variable and mounts a configuration; the second needs the first.
 fn two(name: &str) -> Small {
@@ -18,6 +18,27 @@ configs: [{ source: note, target: /note }]
         )
         .cache("second", "depends_on: [first]\n")
         .rest("volumes: { data: {} }\nconfigs: { note: { content: \"${NOTE:-hello}\" } }\n")
+}
+
+#[test]
+fn a_data_folder_that_is_read_only() {
+    let stage = Stage::core("ro");
+    std::fs::create_dir(stage.folder().join("ro")).unwrap();
+    let env: Vec<String> = stage.env().iter().map(|(name, value)| format!("'{name}={value}'")).collect();
+    for args in [format!("--instance {} up", stage.instance), "--file compose.yaml up".to_owned()] {
+        stage.write("compose.yaml", &format!("name: {}\nservices: {{ a: {{ image: a }} }}\n", stage.instance));
+        let line = format!(
+            "mount -t tmpfs -o ro tmpfs ro && env -i {} BANYAN_DATA_DIR=\"$PWD/ro\" '{BANYAN}' {args}",
+            env.join(" ")
+        );
+        let mut command = root("unshare");
+        command.args(["--mount", "sh", "-c", &line]).current_dir(stage.folder());
+        let run = run(command);
+        assert_eq!(run.code, 3, "{args}: {}", run.stderr);
+        assert!(run.stderr.contains("E0303") && run.stderr.contains("Read-only file system"), "{args}: {}", run.stderr);
+        assert_eq!(stage.leftovers(&stage.project()), [""; 0]);
+        assert_eq!(stage.leftovers(&stage.instance), [""; 0]);
+    }
 }
 
 #[test]

@@ -103,6 +103,10 @@ fn a_user_who_may_not_use_the_socket_goes_on_through_sudo_as_the_same_user() {
     let machine = Machine::new("handover");
     machine.program("sudo", "[ \"$*\" != '-n true' ] || exit 0\nprintf '%s\\n' \"$@\" > open/handed\nexit 42");
     let up = "--file compose.yaml up --setup";
+    let run = machine.run(&format!("{DENIED}\nclean {AS_NOBODY} ./banyan --file compose.yaml up"));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    let hint = format!("or go on through sudo: {}/banyan {up}", machine.small.stage.folder().display());
+    assert!(run.stderr.contains(&hint), "{hint}: {}", run.stderr);
     let run = machine.run(&format!("{DENIED}\nclean {AS_NOBODY} ./banyan {up}"));
     assert_eq!(run.code, 42, "it has become sudo: {}", run.stderr);
     assert!(run.stderr.contains("this run goes on through sudo as the same user"), "{}", run.stderr);
