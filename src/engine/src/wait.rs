@@ -1,5 +1,6 @@
 //! Waiting until a service is ready: by its own protocol, by its check, or by a short watch.
 
+mod crashes;
 mod method;
 mod trouble;
 
@@ -14,6 +15,7 @@ use crate::docker::containers::Detail;
 use crate::docker::events::Event;
 use crate::docker::{Engine, Error};
 use crate::probe::{NoAnswer, Probe};
+use crashes::{CRASHES, Crashes};
 use method::{Method, check_command, method};
 
 pub use method::{Answered, ask, probe};
@@ -31,10 +33,6 @@ const CHECK_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration:
 const WATCH: Duration = Duration::from_secs(2);
 /// … and how often that is looked at.
 const WATCH_PAUSE: Duration = Duration::from_millis(200);
-/// Restarts after which a service counts as crashing, once all that it depends on is ready …
-const CRASHES: i64 = 3;
-/// … and before that: it may be one that ends when a dependency does not answer yet.
-const EARLY_CRASHES: i64 = 8;
 /// How long a refused login may be a matter of booting: users and databases are made before the first real start ends.
 const LOGIN_GRACE: Duration = Duration::from_secs(5);
 /// Between two questions when the last login was refused: a server writes each one into its log.
@@ -62,14 +60,9 @@ pub struct Wait<'a> {
     events: Receiver<Event>,
     deadline: Instant,
     began: Instant,
-    /// Restarts by the engine when the wait began, or when the last dependency was ready.
-    restarts: Option<i64>,
+    crashes: Crashes,
     probes: VecDeque<String>,
     waited_for: String,
-    /// Turns true when all that the service depends on is ready; gone once that was seen.
-    held: Option<watch::Receiver<bool>>,
-    /// It was not ready when the wait began, so that crashes until then say nothing.
-    was_held: bool,
     asks_at_once: bool,
     /// Ended with 0 counts as ready.
     may_end: bool,
@@ -90,11 +83,9 @@ impl<'a> Wait<'a> {
             events,
             deadline,
             began,
-            restarts: None,
+            crashes: Crashes::new(began),
             probes,
             waited_for,
-            held: None,
-            was_held: false,
             asks_at_once: false,
             may_end: false,
             runs_already: false,
@@ -105,7 +96,7 @@ impl<'a> Wait<'a> {
     /// Asks nothing before this turns true, and only looks whether the container lives: a service cannot be ready
     /// before what it depends on, and questions cost the CPU that the others need to boot.
     pub fn held_by(mut self, released: watch::Receiver<bool>) -> Self {
-        self.held = Some(released);
+        self.crashes.held_by(released);
         self
     }
 
@@ -168,26 +159,18 @@ impl<'a> Wait<'a> {
     }
 
     async fn until_released(&mut self) -> Result<(), Box<Trouble>> {
-        let Some(mut held) = self.held.clone() else { return Ok(()) };
+        let Some(mut held) = self.crashes.held() else { return Ok(()) };
         loop {
             tokio::select! {
                 released = held.wait_for(|released| *released) => {
                     drop(released);
-                    self.release();
+                    self.crashes.release();
                     return Ok(());
                 }
                 paused = self.pause(LOOK_PAUSE) => paused?,
             };
             self.check_alive().await?;
         }
-    }
-
-    /// From here on the service has no excuse.
-    fn release(&mut self) {
-        self.held = None;
-        self.restarts = None;
-        // what answers at once was ready before
-        self.was_held = self.began.elapsed() > LOOK_PAUSE;
     }
 
     /// Until the container ended with 0.
@@ -334,20 +317,12 @@ impl<'a> Wait<'a> {
 
     /// A container that ended comes back only if the engine restarts it, at once and not too often.
     fn judge_death(&mut self, detail: &Detail) -> Result<(), Box<Trouble>> {
-        if self.held.as_ref().is_some_and(|released| *released.borrow()) {
-            self.release();
-        }
-        let before = *self.restarts.get_or_insert(detail.restarts);
         let alive = is_alive(detail);
         let cannot_run = matches!(detail.exit_code, 125..=127);
         if !alive && (!detail.restart_always || cannot_run) {
             return Err(self.trouble(Cause::Exited, detail.clone()));
         }
-        // one that crashed often before this wait is restarted ever more rarely, so those crashes count as well, unless
-        // it had an excuse until its latest start
-        let is_excused = self.held.is_some() || (self.was_held && detail.restarts == before);
-        let crashes = if detail.restarting && !is_excused { detail.restarts } else { detail.restarts - before };
-        if crashes >= if self.held.is_some() { EARLY_CRASHES } else { CRASHES } {
+        if self.crashes.are_a_loop(detail) {
             return Err(self.trouble(Cause::CrashLoop, detail.clone()));
         }
         if alive || detail.restarting {
