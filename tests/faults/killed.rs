@@ -2,9 +2,10 @@
 //! the next run goes on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Dice, Scene, rounds};
-use crate::support::{BANYAN, heavy};
+use crate::support::{BANYAN, heavy, long};
 
 const SERVICES: &str = "
 services:
@@ -43,7 +44,7 @@ fn kill_after(scene: &Scene, args: &[&str], lines: u64, milliseconds: u64) {
         }
     }
     // part of the fault: the time between two lines counts as well
-    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    std::thread::sleep(Duration::from_millis(milliseconds));
     let _ = running.child.kill();
     running.child.wait().unwrap();
 }
@@ -184,6 +185,35 @@ services:
         "for draft in $(docker images --filter 'reference=banyan-local/rabbitmq:draft-*' --format '{{.Repository}}:{{.Tag}}'); do \
          docker ps -aq --filter ancestor=$draft | xargs -r docker rm; docker rmi --no-prune $draft; done",
     );
+}
+
+#[test]
+fn a_step_in_which_a_build_was_killed_is_taken_anew() {
+    // packages are fetched, so in a long run only
+    if !long() {
+        return;
+    }
+    let _one = heavy();
+    let tool = "
+services:
+  tool:
+    image: banyan-local/devbox
+    x-banyan: {recipe: devbox}
+    entrypoint: [psql, --version]
+";
+    let scene = Scene::new("step", tool);
+    scene.ok(&["images", "build"]);
+    let name =
+        scene.ok(&["--output", "json", "images", "list"]).json()["items"][0]["image"].as_str().unwrap().to_owned();
+    scene.stage.docker(&["rmi", "--no-prune", &name]);
+    let mut up = scene.start(&["up"]);
+    // the first stage is swept after every build
+    up.until(&["building", "RUN apt-get update"]);
+    up.signal("KILL");
+    up.end(Duration::from_secs(5));
+    scene.ok(&["up"]);
+    assert_eq!(scene.containers(), ["tool exited"]);
+    assert_eq!(scene.inspect("tool", "{{.Config.Image}} {{.State.ExitCode}}"), format!("{name} 0"));
 }
 
 #[test]
