@@ -23,6 +23,9 @@ pub mod clock;
 pub mod config;
 mod context;
 pub mod dependency;
+#[cfg(test)]
+#[path = "../tests/dice/mod.rs"]
+mod dice;
 mod error;
 pub mod flow;
 mod handler;

@@ -115,6 +115,7 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::rounds;
 
     #[test]
     fn delays_double_up_to_the_cap() {
@@ -143,20 +144,15 @@ mod tests {
     /// For any policy: at most so many attempts, delays that never shrink by step and never leave their bounds.
     #[test]
     fn any_policy_ends_and_keeps_its_bounds() {
-        let mut seed = 3_u64;
-        let mut random = move || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 11) as f64 / (1_u64 << 53) as f64
-        };
-        for _ in 0..2000 {
+        for mut dice in rounds(2000) {
             let policy = RetryPolicy {
-                attempts: (random() * 12.0) as u32,
-                initial: Duration::from_secs_f64(random() * 10.0),
-                factor: 1.0 + random() * 4.0,
-                longest: Duration::from_secs_f64(random() * 60.0),
+                attempts: dice.below(12),
+                initial: Duration::from_secs_f64(dice.fraction() * 10.0),
+                factor: 1.0 + dice.fraction() * 4.0,
+                longest: Duration::from_secs_f64(dice.fraction() * 60.0),
             };
             let (mut attempt, mut last) = (1, Duration::ZERO);
-            while let Next::Again(step) = policy.next(attempt, Failure::Transient, random()) {
+            while let Next::Again(step) = policy.next(attempt, Failure::Transient, dice.fraction()) {
                 assert_eq!(step.number, attempt);
                 assert!(step.hold >= last && step.hold <= policy.longest, "{policy:?} {step:?}");
                 assert!(step.delay <= step.hold && step.delay >= policy.least(attempt), "{policy:?} {step:?}");

@@ -80,6 +80,7 @@ pub fn unpack(kind: Kind, message: &Message) -> Result<Bytes, PackingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::{Dice, seed};
 
     fn packed(body: Vec<u8>) -> Message {
         pack(Kind::Command, Message::durable("m", body)).unwrap()
@@ -98,12 +99,8 @@ mod tests {
 
     #[test]
     fn what_does_not_shrink_stays_as_it_is() {
-        let mut seed = 7_u32;
-        let noise = std::iter::repeat_with(|| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 24) as u8
-        });
-        let message = packed(noise.take(2000).collect());
+        let mut dice = Dice::of(seed());
+        let message = packed((0..2000).map(|_| dice.below(256_u64) as u8).collect());
         assert!(message.headers.is_empty());
     }
 

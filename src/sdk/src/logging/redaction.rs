@@ -152,6 +152,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::dice::rounds;
 
     #[test]
     fn keys_are_known_in_every_spelling() {
@@ -204,14 +205,8 @@ mod tests {
     #[test]
     fn any_text_is_taken() {
         let pieces = ["token", "=", ":", "\"", "\\", "{", "}", "(", "ä", "\u{2028}", " ", ",", "x"];
-        let mut state = 7_u64;
-        for _ in 0..20_000 {
-            let text: String = (0..12)
-                .map(|_| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    pieces[(state >> 33) as usize % pieces.len()]
-                })
-                .collect();
+        for mut dice in rounds(20_000) {
+            let text: String = (0..12).map(|_| dice.pick(&pieces)).collect();
             let once = redacted_text(&text).into_owned();
             assert!(once.len() <= text.len() + 12 * (REDACTED.len() + 2), "{text}");
         }

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod faults;
 mod history;
 mod support;

@@ -4,6 +4,8 @@
 
 mod access;
 mod calls;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod effects;
 mod failing;
 mod flowing;

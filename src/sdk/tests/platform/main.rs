@@ -11,6 +11,8 @@ mod calls;
 #[path = "../telemetry/collector.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod collector;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod history;
 mod once;
 mod poison;
@@ -140,11 +142,6 @@ async fn subscribe(stage: &Stage) -> (Arc<Mutex<BTreeMap<String, usize>>>, impl 
 /// A setting that the tests cannot do without.
 fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; see tests/run"))
-}
-
-/// Whether the long forms of tests are wanted.
-fn long() -> bool {
-    std::env::var_os("BANYAN_TEST_LONG").is_some_and(|value| value == "1")
 }
 
 /// Asks again and again until `ready` is content.

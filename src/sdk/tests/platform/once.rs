@@ -13,7 +13,7 @@ use banyan_sdk::{
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use crate::{broker::Broker, history::Tally, long, stage::Stage, until};
+use crate::{broker::Broker, dice::long, history::Tally, stage::Stage, until};
 
 /// Longer than a service takes to stop.
 const STOP: Duration = Duration::from_secs(20);

@@ -96,11 +96,6 @@ fn server() -> PgConnectOptions {
         .database(if at.path.is_empty() { "postgres" } else { &at.path })
 }
 
-/// Whether the long forms of tests are wanted.
-pub fn long() -> bool {
-    std::env::var_os("BANYAN_TEST_LONG").is_some_and(|value| value == "1")
-}
-
 pub fn event(n: u64) -> NewEvent {
     NewEvent::new("Counted", json!({ "n": n }).into())
 }

@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::database::{Database, long};
+use crate::{database::Database, dice::long};
 
 const BATCH: usize = 20;
 const PARKED: &str = "stands between effect and position";

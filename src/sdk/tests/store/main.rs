@@ -32,6 +32,8 @@ macro_rules! suite {
 mod broken;
 mod database;
 mod derived;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod handled;
 mod killed;
 mod order;

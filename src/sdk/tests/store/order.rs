@@ -15,19 +15,22 @@ use futures_util::future::join_all;
 use sqlx::Connection;
 use uuid::Uuid;
 
-use crate::database::{Database, event, long};
+use crate::{
+    database::{Database, event},
+    dice::{Dice, long, seed},
+};
 
-const WRITERS: u64 = 16;
+const WRITERS: usize = 16;
 
 /// What a reader that goes on from the last position it saw got wrong.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Verdict {
-    missed: usize,
-    inverted: usize,
-    doubled: usize,
+pub struct Verdict {
+    pub missed: usize,
+    pub inverted: usize,
+    pub doubled: usize,
 }
 
-fn judge(seen: &[i64], there: &BTreeSet<i64>) -> Verdict {
+pub fn judge(seen: &[i64], there: &BTreeSet<i64>) -> Verdict {
     let set: BTreeSet<i64> = seen.iter().copied().collect();
     Verdict {
         missed: there.difference(&set).count(),
@@ -48,29 +51,16 @@ struct Told {
     interrupted: usize,
 }
 
-/// A sequence of numbers that look random and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
-}
-
-async fn write(store: EventStore, seed: u64, end: Instant, told: Arc<Mutex<Told>>) {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+async fn write(store: EventStore, writer: usize, mut dice: Dice, end: Instant, told: Arc<Mutex<Told>>) {
     while Instant::now() < end {
         let stream = Stream::new("Counter", format!("s{}", dice.below(40)));
         let expected = match dice.below(4) {
-            0 => Expected::Version(dice.below(50) as u32),
+            0 => Expected::Version(dice.below(50)),
             _ => Expected::Any,
         };
         let events: Vec<_> = (0..=dice.below(3)).map(event).collect();
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let mut append = Append::new(format!("service{}", seed % 2), stream, expected, events);
+        let mut append = Append::new(format!("service{}", writer % 2), stream, expected, events);
         let kind = dice.below(6);
         if kind < 2 {
             append = append.with(Statement::new("insert into beside values ($1)").bind(ids[0]));
@@ -104,15 +94,14 @@ async fn write(store: EventStore, seed: u64, end: Instant, told: Arc<Mutex<Told>
 }
 
 /// Each on its own connection, as a sequence is used: the number is taken long before the commit.
-async fn write_naively(database: &Database, seed: u64, end: Instant) {
-    let mut dice = Dice(seed * 7_919 + 1);
+async fn write_naively(database: &Database, mut dice: Dice, end: Instant) {
     let mut connection = database.connect().await;
     while Instant::now() < end {
-        let wait = format!("{}", dice.below(8) as f64 / 1_000.0);
+        let wait = format!("{}", dice.below(8_u32) as f64 / 1_000.0);
         let mut transaction = connection.begin().await.unwrap();
         sqlx::query("insert into naive default values").execute(&mut *transaction).await.unwrap();
         sqlx::query("select pg_sleep($1::text::double precision)").bind(wait).execute(&mut *transaction).await.unwrap();
-        if dice.below(50) == 0 {
+        if dice.once_in(50) {
             transaction.rollback().await.unwrap();
         } else {
             transaction.commit().await.unwrap();
@@ -209,13 +198,16 @@ async fn readers_see_every_event_once_and_in_order_whatever_happens() {
         let (database, done, kills) = (database.clone(), done.clone(), kills.clone());
         tokio::spawn(async move { kill_writers(&database, done, kills).await })
     };
-    let naive_writers = (0..6).map(|seed| {
-        let database = database.clone();
-        tokio::spawn(async move { write_naively(&database, seed, end).await })
+    let mut dice = Dice::of(seed());
+    let naive_writers = (0..6).map(|_| {
+        let (database, dice) = (database.clone(), dice.for_another());
+        tokio::spawn(async move { write_naively(&database, dice, end).await })
     });
     let naive_writers: Vec<_> = naive_writers.collect();
-    let writers = (0..WRITERS)
-        .map(|seed| tokio::spawn(write(stores[seed as usize % 2].clone(), seed + 1, end, Arc::clone(&told))));
+    let writers = (0..WRITERS).map(|writer| {
+        let store = stores[writer % 2].clone();
+        tokio::spawn(write(store, writer + 1, dice.for_another(), end, Arc::clone(&told)))
+    });
     for writer in join_all(writers).await.into_iter().chain(join_all(naive_writers).await) {
         writer.unwrap();
     }

@@ -104,6 +104,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::rounds;
 
     fn ack(tag: u64, multiple: bool) -> Order {
         Order::Ack { tag, multiple }
@@ -124,24 +125,17 @@ mod tests {
     /// Whatever order verdicts come in, the broker ends up with exactly them.
     #[test]
     fn any_order_settles_each_delivery_once() {
-        let mut seed = 11_u64;
-        let mut random = move |below: usize| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(seed >> 33).unwrap() % below
-        };
-        for _ in 0..200 {
+        for mut dice in rounds(200) {
             let (mut open, mut broker, mut todo) = (Open::default(), BTreeSet::new(), Vec::new());
             for tag in 1..=60_u64 {
                 broker.insert(tag);
-                todo.push((tag, if random(5) == 0 { Verdict::Again } else { Verdict::Done }));
+                todo.push((tag, if dice.once_in(5) { Verdict::Again } else { Verdict::Done }));
             }
             let expected: Vec<_> = todo.iter().filter(|(_, v)| *v == Verdict::Again).map(|(tag, _)| *tag).collect();
-            for i in (1..todo.len()).rev() {
-                todo.swap(i, random(i + 1));
-            }
+            dice.shuffle(&mut todo);
             let mut requeued = BTreeSet::new();
             while !todo.is_empty() {
-                let count = 1 + random(todo.len().min(9));
+                let count = 1 + dice.below(todo.len().min(9));
                 let mut batch: Vec<_> = todo.drain(..count).collect();
                 let verdicts = batch.clone();
                 for order in open.settle(&mut batch) {

@@ -16,7 +16,10 @@ use tokio::{
 };
 
 use super::{bus, declare};
-use crate::support::{broker::Broker, history::History, history::Verdict, unique};
+use crate::{
+    dice::long,
+    support::{broker::Broker, history::History, history::Verdict, unique},
+};
 
 /// How the broker dies.
 #[derive(Clone, Copy)]
@@ -135,8 +138,7 @@ async fn handle(bus: Arc<RabbitBus>, target: banyan_sdk::bus::Target, history: A
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_the_broker_is_killed() {
-    let long = std::env::var_os("BANYAN_TEST_LONG").is_some_and(|value| value == "1");
-    let (messages, kills) = if long {
+    let (messages, kills) = if long() {
         (1_000_000, Kills::After(Duration::from_secs(3)))
     } else {
         (5_000, Kills::Every { handled: 1_500, times: 2 })
