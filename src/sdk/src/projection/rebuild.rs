@@ -129,7 +129,11 @@ async fn in_memory(
     loop {
         let head = store.head().await?;
         if let Err(error) = catch_up(store, projection, batch, head).await {
-            memory.tables().await.projections.rebuilds.remove(name);
+            // The next attempt begins anew, and is to find nothing of this one.
+            let tables = &mut memory.tables().await.projections;
+            if let Some(given_up) = tables.rebuilds.remove(name) {
+                tables.documents.retain(|(of, generation, _), _| of != name || *generation != given_up.generation);
+            }
             return Err(error);
         }
         let swapped = memory.transaction(async |tables| {
