@@ -132,7 +132,10 @@ impl Drop for Pilot {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::dice::rounds;
 
     fn keys() -> Keys {
         Keys::new("s", "k", "1", &["t".to_owned()])
@@ -193,6 +196,59 @@ mod tests {
             let late = flights.joined(&keys().entry).unwrap();
             new.land(Arc::new(2_u32));
             assert_eq!((number(early).await, number(late).await), (Some(1), Some(2)));
+        }
+    }
+
+    /// At most one load of a key that can be joined, and whoever joins gets the result of that one and of no other,
+    /// whatever is forgotten, given up and begun anew meanwhile.
+    #[tokio::test]
+    async fn any_order_of_loads_gives_everybody_the_result_of_the_load_he_joined() {
+        for mut dice in rounds(300) {
+            let keys = ["1", "2", "3"].map(|key| Keys::new("s", "k", key, &[format!("odd {}", key != "2")]));
+            let (flights, mut current, mut landed) = (Flights::default(), [None; 3], BTreeSet::new());
+            let (mut pilots, mut passengers, mut begun) = (Vec::new(), Vec::new(), 0_u32);
+            for _ in 0..80 {
+                let key = dice.below(keys.len());
+                match dice.below(8) {
+                    0..3 => match flights.begin(&keys[key], dice.pick(&[Purpose::Answer, Purpose::Refresh])) {
+                        Begun::Leads(pilot) => {
+                            assert_eq!(current[key], None, "two loads of one key");
+                            begun += 1;
+                            current[key] = Some(begun);
+                            passengers.push((pilot.passenger(), begun));
+                            pilots.push((key, begun, pilot));
+                        }
+                        Begun::Joined(passenger) => passengers.push((passenger, current[key].unwrap())),
+                    },
+                    3 => {
+                        let joined = flights.joined(&keys[key].entry);
+                        passengers.extend(joined.map(|passenger| (passenger, current[key].unwrap())));
+                    }
+                    4 => {
+                        flights.forget(&keys[key].entry);
+                        current[key] = None;
+                    }
+                    5 => {
+                        flights.forget_tag(keys[key].tags.last().unwrap());
+                        let alike = (0..3).filter(|other| keys[*other].tags.last() == keys[key].tags.last());
+                        alike.for_each(|other| current[other] = None);
+                    }
+                    end if !pilots.is_empty() => {
+                        let (key, number, pilot) = pilots.swap_remove(dice.below(pilots.len()));
+                        current[key] = current[key].filter(|it| *it != number);
+                        if end == 6 {
+                            landed.insert(number);
+                            pilot.land(Arc::new(number));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            drop(pilots);
+            for (passenger, joined) in passengers {
+                assert_eq!(number(passenger).await, landed.contains(&joined).then_some(joined));
+            }
+            assert!(flights.state().flights.is_empty(), "what has ended is forgotten");
         }
     }
 }

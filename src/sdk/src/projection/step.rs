@@ -194,6 +194,9 @@ pub(super) fn failed(projection: &dyn Projection, source: Refusal) -> StoreError
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -10,4 +10,5 @@ mod conformance;
 mod dice;
 mod failing;
 mod faults;
+mod redelivered;
 mod support;

@@ -122,6 +122,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::dice::{Dice, rounds};
 
     fn append(stream: &str, events: usize) -> Append {
         let events = (0..events).map(|_| NewEvent::new("Happened", json!({}).into())).collect();
@@ -147,5 +148,70 @@ mod tests {
         assert_eq!(sizes, [2, 1, 1]);
         let mut waiting = VecDeque::from([append("a", 1), append("b", 1)]);
         assert_eq!(take(&mut waiting, |it| it, Cap { events: 9, bytes: 1 }).len(), 1);
+    }
+
+    fn any_append(dice: &mut Dice) -> Append {
+        let mut append = append(dice.pick(&["a", "b", "c", "d", "e"]), 1 + dice.below(5_usize));
+        for event in &mut append.events {
+            event.data = json!("x".repeat(dice.below(300))).into();
+        }
+        append
+    }
+
+    /// Whatever waits goes into commits in the order in which it came, into each as much as it takes.
+    #[test]
+    fn any_queue_is_taken_in_order_and_as_far_as_the_cap_allows() {
+        for mut dice in rounds(200) {
+            let cap = Cap { events: 1 + dice.below(12_usize), bytes: 300 + dice.below(4_000_usize) };
+            let fits = |commit: &[&Append]| {
+                let events = || commit.iter().flat_map(|append| &append.events);
+                events().count() <= cap.events && events().map(size).sum::<usize>() <= cap.bytes
+            };
+            let (mut waiting, mut came, mut taken) = (VecDeque::new(), 0, 0);
+            let mut versions = HashMap::new();
+            while taken < 60 {
+                // More of them come while a commit is under way.
+                for _ in 0..dice.below(8) {
+                    waiting.push_back((came, any_append(&mut dice)));
+                    came += 1;
+                }
+                let (before, commit) = (waiting.len(), take(&mut waiting, |(_, append)| append, cap));
+                assert_eq!(commit.is_empty(), before == 0);
+                assert!(commit.iter().map(|(number, _)| *number).eq(taken..taken + commit.len()), "out of order");
+                taken += commit.len();
+                let mut appends: Vec<_> = commit.iter().map(|(_, append)| append).collect();
+                assert!(appends.len() <= 1 || fits(&appends), "over the cap");
+                carry_out(&appends, &mut versions);
+                if let Some((_, next)) = waiting.front() {
+                    appends.push(next);
+                    assert!(!fits(&appends), "there was room for another one");
+                }
+            }
+        }
+    }
+
+    /// Does with the columns of a commit what the database does, and compares it with the appends one after the other.
+    fn carry_out(appends: &[&Append], versions: &mut HashMap<Stream, i32>) {
+        let columns = Columns::of(appends);
+        let before = versions.clone();
+        let mut after: Vec<i32> = Vec::new();
+        for (place, append) in appends.iter().enumerate() {
+            let stream = &append.stream;
+            let base = match columns.previous[place] {
+                0 => before.get(stream).copied().unwrap_or(0),
+                previous => after[usize::try_from(previous).unwrap() - 1],
+            };
+            let version = versions.entry(stream.clone()).or_default();
+            assert_eq!(base, *version, "{stream} goes on behind its last event");
+            *version += columns.count[place];
+            after.push(*version);
+        }
+        let sent = columns.append.iter().zip(&columns.index).zip(&columns.id);
+        let wanted = (1..).zip(appends).flat_map(|(place, append)| {
+            (1..).zip(&append.events).map(move |(index, event)| ((place, index), event.id))
+        });
+        assert!(sent.map(|((place, index), id)| ((*place, *index), *id)).eq(wanted), "each event is sent once");
+        let counts = appends.iter().map(|append| number(append.events.len()));
+        assert!(columns.count.iter().copied().eq(counts));
     }
 }
