@@ -206,6 +206,12 @@ pub trait Bus: Send + Sync + 'static {
     /// What is known of the broker, now and whenever it changes.
     fn state(&self) -> watch::Receiver<State>;
 
+    /// What is wrong with the queues while the connection stands, now and whenever it changes: the
+    /// [`BusError::Mismatch`] of one that was to be made anew and that somebody else had made otherwise.
+    fn flaw(&self) -> watch::Receiver<Option<BusError>> {
+        watch::channel(None).1
+    }
+
     /// Ends the consumers, lets confirms and acknowledgements that are under way arrive, and closes the connections.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

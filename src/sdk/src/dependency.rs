@@ -90,7 +90,7 @@ pub(crate) fn board(service: &str, version: &str, dependencies: &[Dependency], m
     dependencies.iter().filter(|it| !it.needed).fold(board, |board, it| board.optional(&it.name))
 }
 
-/// Watches the broker by the bus that the service has anyway, until `stop` is cancelled.
+/// Watches the broker and its queues by the bus that the service has anyway, until `stop` is cancelled.
 pub(crate) async fn watch_bus(
     name: &str,
     bus: Arc<dyn Bus>,
@@ -98,5 +98,15 @@ pub(crate) async fn watch_bus(
     board: Board,
     stop: CancellationToken,
 ) {
-    monitor::Monitor::new(name.to_owned(), password, board, stop).run(bus::Broker::of(bus)).await;
+    let mut flaw = bus.flaw();
+    let telling = async {
+        loop {
+            board.remark(name, flaw.borrow_and_update().as_ref().map(ToString::to_string));
+            if flaw.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    let monitor = monitor::Monitor::new(name.to_owned(), password, board.clone(), stop.clone());
+    tokio::join!(monitor.run(bus::Broker::of(bus)), stop.run_until_cancelled(telling));
 }

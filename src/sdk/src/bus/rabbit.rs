@@ -91,6 +91,8 @@ struct Shared {
     options: RabbitOptions,
     topology: Mutex<Topology>,
     state: keeping::States,
+    /// A queue that could not be made anew.
+    flaw: watch::Sender<Option<BusError>>,
     /// Nothing new begins.
     ending: CancellationToken,
     /// The connections go.
@@ -103,6 +105,17 @@ impl Shared {
     fn topology(&self) -> MutexGuard<'_, Topology> {
         self.topology.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// These queues are as they should be.
+    fn made(&self, topology: &Topology) {
+        self.flaw.send_if_modified(|flaw| {
+            let mended = |flaw: &mut BusError| match flaw {
+                BusError::Mismatch { name, .. } => topology.queues.iter().any(|queue| queue.name == *name),
+                _ => false,
+            };
+            flaw.take_if(mended).is_some()
+        });
+    }
 }
 
 impl RabbitBus {
@@ -113,6 +126,7 @@ impl RabbitBus {
             options,
             topology: Mutex::default(),
             state: keeping::States::default(),
+            flaw: watch::Sender::new(None),
             ending: CancellationToken::new(),
             closed: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -136,6 +150,7 @@ impl Bus for RabbitBus {
         async move {
             let inward = self.inward().await?;
             inward.answer(&self.shared, declaring::declare(&inward.link, topology)).await?;
+            self.shared.made(topology);
             self.shared.topology().merge(topology);
             Ok(())
         }
@@ -206,6 +221,10 @@ impl Bus for RabbitBus {
 
     fn state(&self) -> watch::Receiver<State> {
         self.shared.state.watch()
+    }
+
+    fn flaw(&self) -> watch::Receiver<Option<BusError>> {
+        self.shared.flaw.subscribe()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -16,6 +16,9 @@ mod dice;
 mod history;
 mod once;
 mod poison;
+#[path = "../bus/support/proxy.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod proxy;
 #[path = "../../examples/orders/service.rs"]
 #[allow(dead_code)]
 mod service;

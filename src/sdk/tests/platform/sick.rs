@@ -1,11 +1,17 @@
 //! F8, F13 and F14, as the service's surroundings see them: what `/health` and `/metrics` say while the broker takes no
-//! messages, while a transaction is in the way, and while the database can only be read; and that all of it is over by
+//! messages or has another queue than it should, while a transaction is in the way, and while the database can only be read; and that all of it is over by
 //! itself.
 
 use std::time::Duration;
 
 use banyan_sdk::{
     FaultCode,
+    bus::{
+        Bus, Queue, Topology,
+        rabbit::{RabbitBus, RabbitOptions},
+    },
+    config::Endpoint,
+    protocol::names::{self, ServiceName},
     store::{Append, EventStore, Expected, NewEvent, Options, Stream},
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -14,6 +20,7 @@ use crate::{
     World,
     broker::Broker,
     history::Tally,
+    proxy::{Fault, Proxy},
     service::PlaceOrder,
     stage::{Instance, Stage},
     until,
@@ -46,6 +53,33 @@ async fn a_broker_that_takes_no_messages_is_told_on_health() {
     broker.unblock().await;
     let over = health(&instance, 200, &["\"status\":\"healthy\""]).await;
     println!("blocked: told after {told:?}; over after {over:?}");
+}
+
+async fn delete(broker: &Broker, queue: &str) {
+    let name = format!("rabbit_misc:r(<<\"/\">>, queue, <<\"{queue}\">>)");
+    let delete = "rabbit_amqqueue:delete(Queue, false, false, <<\"test\">>)";
+    broker.evaluate(&format!("{{ok, Queue}} = rabbit_amqqueue:lookup({name}), {delete}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_somebody_made_otherwise_is_named() {
+    let (broker, stage) = (Broker::start().await, Stage::set().await);
+    let proxy = Proxy::start(format!("127.0.0.1:{}", broker.port)).await;
+    let instance = Instance::start_with(&stage, &[("RABBITMQ_URL", &proxy.url())]);
+    instance.ready().await;
+    let queue = names::query_queue(&ServiceName::new(stage.name.as_str()).unwrap(), "GetOrderQuery");
+    proxy.set(Fault::Reset);
+    delete(&broker, &queue).await;
+    let endpoint = Endpoint::parse(&broker.url(), &["amqp"], 5672).unwrap();
+    let somebody = RabbitBus::new(RabbitOptions::new(endpoint, "somebody"));
+    somebody.declare(&Topology::default().queue(Queue::work(&queue))).await.unwrap();
+    proxy.set(Fault::None);
+    let named = format!("cannot declare `{queue}`");
+    let told = health(&instance, 200, &["\"status\":\"degraded\"", &named, "\"rabbitmq\""]).await;
+    // The service makes it anew as soon as it can.
+    delete(&broker, &queue).await;
+    let over = health(&instance, 200, &["\"status\":\"healthy\""]).await;
+    println!("made otherwise: told after {told:?}; over after {over:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

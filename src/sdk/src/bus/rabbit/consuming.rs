@@ -164,10 +164,12 @@ impl Subscription {
     /// Makes the queue anew, when it was declared here and somebody deleted it.
     async fn restore(&self, shared: &Shared, on: &Inward) {
         let part = shared.topology().part(&self.queue);
-        if !part.queues.is_empty()
-            && let Err(error) = on.answer(shared, declaring::declare(&on.link, &part)).await
-        {
-            tracing::warn!(queue = self.queue, %error, "cannot make a queue anew");
+        if part.queues.is_empty() {
+            return;
+        }
+        match on.answer(shared, declaring::declare(&on.link, &part)).await {
+            Ok(()) => shared.made(&part),
+            Err(error) => tracing::warn!(queue = self.queue, %error, "cannot make a queue anew"),
         }
     }
 

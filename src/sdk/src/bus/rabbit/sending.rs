@@ -36,13 +36,7 @@ pub(super) struct Outward {
 
 impl Outward {
     pub(super) async fn start(link: Link, shared: &Shared, lost: CancellationToken) -> Result<Self, String> {
-        let topology = shared.topology().clone();
-        match declaring::declare(&link, &topology).await {
-            Ok(()) => {}
-            // The queue is there, and its messages with it: better than nothing at all.
-            Err(error @ BusError::Mismatch { .. }) => tracing::error!(%error, "cannot restore queues"),
-            Err(error) => return Err(error.to_string()),
-        }
+        restore(&link, shared).await.map_err(|error| error.to_string())?;
         let patience = Patience { lost: lost.clone(), state: shared.state.watch(), silence: shared.options.silence };
         let channels = async {
             let (events, queues) = (link.channel().await?, link.channel().await?);
@@ -58,6 +52,26 @@ impl Outward {
         let (events, queues, caller, replies) = channels.await.map_err(|error| convert::words(&error))?;
         Ok(Self { link, events, queues, caller, replies, lost })
     }
+}
+
+/// Makes everything anew that was declared. A queue that somebody has made otherwise is there, and its messages with it:
+/// better than nothing at all, so the others are made and it is told.
+async fn restore(link: &Link, shared: &Shared) -> Result<(), BusError> {
+    let mut topology = shared.topology().clone();
+    let mut flaw = None;
+    while let Err(error) = declaring::declare(link, &topology).await {
+        let BusError::Mismatch { name, .. } = &error else { return Err(error) };
+        tracing::error!(%error, "cannot make a queue anew");
+        let before = topology.queues.len();
+        topology.queues.retain(|queue| queue.name != *name);
+        let is_queue = topology.queues.len() < before;
+        flaw.get_or_insert(error);
+        if !is_queue {
+            break;
+        }
+    }
+    shared.flaw.send_replace(flaw);
+    Ok(())
 }
 
 /// A message in lapin's words, which can be sent more than once.
