@@ -18,7 +18,10 @@ use banyan_sdk::{
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
 
-use crate::support::{rabbit, seconds, unique};
+use crate::{
+    dice::{Dice, seed},
+    support::{rabbit, seconds, unique},
+};
 
 /// Short enough for a test, with steps that differ.
 fn policy() -> RetryPolicy {
@@ -137,38 +140,82 @@ async fn dead_letters_are_listed_replayed_and_purged(bus: Arc<dyn Bus>) {
     assert_eq!(letters.show(&queue, 10).await.unwrap(), []);
 }
 
-/// F7: a dependency is down, and everything fails at once; no message is tried more than once in a second.
-async fn a_storm_is_spread_and_never_loops(bus: Arc<dyn Bus>) {
-    const MESSAGES: usize = 200;
-    let queue = queue(&bus, "storm").await;
-    let policy = RetryPolicy::default();
-    let redelivery = Arc::new(redelivery(&bus, policy));
-    for i in 0..MESSAGES {
-        put(&bus, &queue, Message::durable(i.to_string(), "x")).await;
+/// F7: a dependency is down, and everything fails at once; how long each message was left alone after each failure.
+async fn storm(bus: &Arc<dyn Bus>, messages: usize, policy: RetryPolicy) -> Vec<Vec<Duration>> {
+    let queue = queue(bus, "storm").await;
+    let redelivery = redelivery(bus, policy);
+    for i in 0..messages {
+        put(bus, &queue, Message::durable(i.to_string(), "x")).await;
     }
     let mut deliveries = bus.consume(&queue, 20).await.unwrap();
     let (mut attempts, began) = (Vec::new(), Instant::now());
-    let mut seed = 5_u64;
-    while attempts.len() < 3 * MESSAGES {
+    let mut dice = Dice::of(seed());
+    while attempts.len() < 3 * messages {
         let delivery = next(&mut deliveries).await;
         let id: usize = delivery.message.message_id.as_ref().unwrap().parse().unwrap();
         attempts.push((id, Redelivery::attempt(&delivery.message), began.elapsed()));
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let random = (seed >> 11) as f64 / (1_u64 << 53) as f64;
-        redelivery.failed(delivery, attempt("down", None), random).await.unwrap();
+        redelivery.failed(delivery, attempt("down", None), dice.fraction()).await.unwrap();
     }
-    let mut soonest = Duration::MAX;
-    for id in 0..MESSAGES {
+    let pauses = (0..messages).map(|id| {
         let mine: Vec<_> = attempts.iter().filter(|(of, ..)| *of == id).collect();
         assert_eq!(mine.iter().map(|(_, number, _)| *number).collect::<Vec<_>>(), [1, 2, 3], "message {id}");
-        for (pair, hold) in mine.windows(2).zip([1000, 2000]) {
-            let pause = pair[1].2 - pair[0].2;
-            assert!(pause >= Duration::from_millis(hold), "message {id} again after {pause:?}");
-            soonest = soonest.min(pause);
+        mine.windows(2).map(|pair| pair[1].2 - pair[0].2).collect()
+    });
+    let pauses = pauses.collect();
+    println!("{messages} messages, 3 attempts each in {:?}", began.elapsed());
+    assert_eq!(DeadLetters::new(bus.clone()).list(&[queue]).await.unwrap()[0].1 as usize, messages);
+    pauses
+}
+
+/// How many attempts came sooner than a second after the one before, or two after the second one.
+fn too_soon(pauses: &[Vec<Duration>]) -> usize {
+    let short = |pauses: &Vec<Duration>| pauses.iter().zip([1, 2]).filter(|(it, least)| it.as_secs() < *least).count();
+    pauses.iter().map(short).sum()
+}
+
+async fn a_storm_is_spread_and_never_loops(bus: Arc<dyn Bus>) {
+    let pauses = storm(&bus, 200, RetryPolicy::default()).await;
+    println!("soonest again after {:?}", pauses.iter().flatten().min());
+    assert_eq!(too_soon(&pauses), 0);
+}
+
+/// The planted bug: whoever tries again without a delay.
+async fn a_storm_without_delays_is_seen(bus: Arc<dyn Bus>) {
+    let hasty = RetryPolicy { initial: Duration::from_millis(1), ..RetryPolicy::default() };
+    assert!(too_soon(&storm(&bus, 20, hasty).await) > 0);
+}
+
+/// F6: one poison message before five good ones; how many of those were handled and how many dead letters there are when
+/// nothing comes any more, or too much has.
+async fn behind_poison(bus: &Arc<dyn Bus>, failed: impl AsyncFn(Delivery)) -> (usize, u32) {
+    let queue = queue(bus, "behind").await;
+    put(bus, &queue, Message::durable("poison", "{")).await;
+    for _ in 0..5 {
+        put(bus, &queue, Message::durable("good", "x")).await;
+    }
+    let (mut deliveries, mut handled) = (bus.consume(&queue, 1).await.unwrap(), 0);
+    for _ in 0..40 {
+        let Ok(Some(delivery)) = timeout(Duration::from_secs(3), deliveries.next()).await else { break };
+        if delivery.message.message_id.as_deref() == Some("good") {
+            handled += 1;
+            delivery.ack();
+        } else {
+            failed(delivery).await;
         }
     }
-    println!("{MESSAGES} messages, 3 attempts each in {:?}, soonest again after {soonest:?}", began.elapsed());
-    assert_eq!(DeadLetters::new(bus).list(&[queue]).await.unwrap()[0].1 as usize, MESSAGES);
+    (handled, DeadLetters::new(bus.clone()).list(&[queue]).await.unwrap()[0].1)
+}
+
+async fn poison_stops_nobody_who_puts_it_aside(bus: Arc<dyn Bus>) {
+    let redelivery = redelivery(&bus, policy());
+    let aside = async |delivery| {
+        redelivery.failed(delivery, attempt("no", None), 0.5).await.unwrap();
+    };
+    assert_eq!(behind_poison(&bus, aside).await, (5, 1));
+    // The planted bug: whoever gives it back at once gets nothing else any more.
+    let moved = behind_poison(&bus, async |delivery: Delivery| delivery.requeue()).await;
+    println!("behind poison that is given back at once: {moved:?} of (5, 1)");
+    assert_ne!(moved, (5, 1));
 }
 
 macro_rules! both {
@@ -194,6 +241,8 @@ both! {
     a_permanent_failure_is_a_dead_letter_at_once
     dead_letters_are_listed_replayed_and_purged
     a_storm_is_spread_and_never_loops
+    a_storm_without_delays_is_seen
+    poison_stops_nobody_who_puts_it_aside
 }
 
 #[tokio::test]

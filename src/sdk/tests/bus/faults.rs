@@ -7,7 +7,7 @@ use banyan_sdk::bus::{
 };
 use tokio::time::timeout;
 
-use crate::support::{options, seconds};
+use crate::support::{history::History, options, seconds};
 
 mod audit;
 mod blocked;
@@ -33,6 +33,19 @@ async fn put(bus: &dyn Bus, target: &Target, id: &str) {
 
 async fn next(deliveries: &mut Deliveries) -> Delivery {
     timeout(Duration::from_secs(30), deliveries.next()).await.expect("a delivery in time").expect("an open bus")
+}
+
+fn number(delivery: &Delivery) -> u64 {
+    delivery.message.message_id.as_ref().unwrap().parse().unwrap()
+}
+
+/// Handles a numbered message once, and acknowledges it.
+fn handle(delivery: Delivery, history: &History) {
+    let number = number(&delivery);
+    if history.delivered(number) {
+        history.handled(number);
+    }
+    delivery.ack();
 }
 
 /// Answers every request of a queue with its body.

@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use banyan_sdk::bus::{Bus, BusError, Message, Queue, State, Target};
+use banyan_sdk::bus::{Bus, BusError, Message, Queue, Sending, State, Target};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{bus, declare, echo};
-use crate::support::{broker::Broker, seconds, setting, unique, wait_for};
+use super::{bus, declare, echo, handle};
+use crate::support::{
+    broker::Broker,
+    history::{History, Verdict},
+    seconds, setting, unique, wait_for,
+};
 
 const DEADLINE: Duration = Duration::from_secs(4);
 
@@ -117,4 +121,32 @@ async fn what_the_broker_refuses_does_not_break_the_connection() {
     assert!(matches!(bus.declare(&other).await, Err(BusError::Mismatch { .. })));
     super::put(&*bus, &queue, "m").await;
     assert!(!state.has_changed().unwrap(), "{:?}", state.borrow());
+}
+
+/// Sends to a queue that is there and to one that is not, in turn.
+async fn half_of_it_to_nobody(sending: fn(Instant) -> Sending) -> Verdict {
+    let bus = bus(&setting("BANYAN_TEST_AMQP_URL"));
+    let there = unique("there");
+    let targets = [declare(&*bus, Queue::work(&there)).await, Target::queue(unique("nowhere"))];
+    let history = History::default();
+    for number in 0..20_u64 {
+        let message = Message::durable(number.to_string(), "x");
+        let target = &targets[usize::from(number % 2 == 1)];
+        history.sent(number, &bus.send(target, message, sending(seconds(10))).await);
+    }
+    while let Some(delivery) = bus.fetch(&there).await.unwrap() {
+        handle(delivery, &history);
+    }
+    history.verdict()
+}
+
+/// F9, and the planted bug: whoever does not ask whether somebody takes it is told that it has arrived.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_takes_is_no_confirmed_loss() {
+    let verdict = half_of_it_to_nobody(Sending::confirmed).await;
+    println!("mandatory: {verdict}");
+    verdict.clean();
+    let verdict = half_of_it_to_nobody(|deadline| Sending::confirmed(deadline).optional()).await;
+    println!("optional: {verdict}");
+    assert_eq!(verdict.lost.len(), 10);
 }

@@ -1,12 +1,13 @@
 //! F3 and F4: the network between service and broker swallows, slows, cuts and garbles.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
-use banyan_sdk::bus::{Bus, BusError, Message, Queue, Sending, State, Target, rabbit::RabbitBus};
-use tokio::time::Instant;
+use banyan_sdk::bus::{Bus, BusError, Delivery, Message, Queue, Sending, State, Target, rabbit::RabbitBus};
+use tokio::time::{Instant, timeout};
 
-use super::{bus, declare, echo, next, put};
+use super::{bus, declare, echo, handle, next, number, put};
 use crate::support::{
+    history::{History, Verdict},
     options,
     proxy::{Fault, Proxy},
     seconds, setting, unique, wait_for,
@@ -22,8 +23,12 @@ async fn proxy() -> Proxy {
 }
 
 fn quick(proxy: &Proxy) -> Arc<RabbitBus> {
+    with_heartbeat(proxy, HEARTBEAT)
+}
+
+fn with_heartbeat(proxy: &Proxy, seconds: u64) -> Arc<RabbitBus> {
     let mut options = options(&proxy.url());
-    options.heartbeat = Duration::from_secs(HEARTBEAT);
+    options.heartbeat = Duration::from_secs(seconds);
     options.connect_timeout = Duration::from_secs(2);
     Arc::new(RabbitBus::new(options))
 }
@@ -37,15 +42,49 @@ fn connection_threads() -> usize {
     names.map(name).filter(|name| name.starts_with("lapin-io")).count()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_partition_is_noticed_and_work_is_done_again_once() {
+/// What became of a partition, and of the messages that were sent before and during it.
+struct Partition {
+    noticed: Option<Duration>,
+    verdict: Verdict,
+}
+
+impl Partition {
+    /// Noticed within two heartbeats, and every message handled once, those that had been handed out as well.
+    fn is_survived(&self) -> bool {
+        let Verdict { lost, unexpected, invented, doubled, repeated, reordered, .. } = &self.verdict;
+        let wrong = [lost, unexpected, invented, doubled].iter().any(|numbers| !numbers.is_empty());
+        self.noticed.is_some_and(|it| it < LIMIT) && !wrong && *repeated == HELD && *reordered == 0
+    }
+}
+
+/// So many deliveries are handed out and not settled when the partition begins.
+const HELD: usize = 5;
+const LIMIT: Duration = Duration::from_millis(HEARTBEAT * 2000 + 1000);
+
+/// Swallows everything between a consumer and the broker until it is noticed, or should have been.
+async fn partition(heartbeat: u64) -> Partition {
     let proxy = proxy().await;
-    let (bus, beside) = (quick(&proxy), bus(&setting("BANYAN_TEST_AMQP_URL")));
+    let (bus, beside) = (with_heartbeat(&proxy, heartbeat), bus(&setting("BANYAN_TEST_AMQP_URL")));
     let queue = unique("partition");
     let target = declare(&*beside, Queue::work(&queue)).await;
-    let mut deliveries = bus.consume(&queue, 5).await.unwrap();
-    put(&*beside, &target, "m").await;
-    let held = next(&mut deliveries).await;
+    let mut deliveries = bus.consume(&queue, u16::try_from(HELD).unwrap()).await.unwrap();
+    let history = History::default();
+    let send = async |numbers: Range<u64>| {
+        for number in numbers {
+            put(&*beside, &target, &number.to_string()).await;
+            history.sent(number, &Ok(()));
+        }
+    };
+    send(0..20).await;
+    for _ in 0..10 {
+        handle(next(&mut deliveries).await, &history);
+    }
+    let mut held = Vec::new();
+    for _ in 0..HELD {
+        let delivery = next(&mut deliveries).await;
+        history.delivered(number(&delivery));
+        held.push(delivery);
+    }
     // Both connections are to break, also the one that calls go out on.
     wait_for(&*bus, |state| *state == State::Connected).await;
 
@@ -55,26 +94,83 @@ async fn a_silent_partition_is_noticed_and_work_is_done_again_once() {
         let (bus, target) = (bus.clone(), target.clone());
         tokio::spawn(async move { bus.request(&target, Message::transient("c", "x"), seconds(20)).await })
     };
-    wait_for(&*bus, |state| matches!(state, State::Disconnected { .. })).await;
-    let noticed = began.elapsed();
-    let result = call.await.unwrap();
-    assert!(matches!(result, Err(BusError::Lost { .. })), "{result:?}");
-    let result = bus.send(&target, Message::durable("n", "x"), Sending::confirmed(seconds(1))).await;
-    assert!(matches!(result, Err(BusError::Disconnected { .. })), "{result:?}");
+    send(20..40).await;
+    let mut state = bus.state();
+    let broken = state.wait_for(|state| matches!(state, State::Disconnected { .. }));
+    let noticed = timeout(LIMIT, broken).await.is_ok().then(|| began.elapsed());
+    let mut patience = Duration::from_secs(2);
+    if noticed.is_some() {
+        patience = Duration::from_secs(20);
+        let result = call.await.unwrap();
+        assert!(matches!(result, Err(BusError::Lost { .. })), "{result:?}");
+        let result = bus.send(&target, Message::durable("n", "x"), Sending::confirmed(seconds(1))).await;
+        assert!(matches!(result, Err(BusError::Disconnected { .. })), "{result:?}");
+    }
     proxy.set(Fault::None);
-    let again = next(&mut deliveries).await;
-    println!("noticed after {noticed:?} (heartbeat {HEARTBEAT} s), again after {:?}", began.elapsed());
-    assert!(noticed < Duration::from_millis(HEARTBEAT * 2000 + 1000), "{noticed:?}");
-    assert!(again.redelivered);
-    // The late one is no concern of the new connection, whose numbers start at one too.
-    held.ack();
-    put(&*beside, &target, "after").await;
-    again.ack();
-    let after = next(&mut deliveries).await;
-    assert_eq!(after.message.message_id.as_deref(), Some("after"));
-    after.ack();
-    wait_for(&*bus, |state| *state == State::Connected).await;
+    let rest = async {
+        while history.progress().1 < 40 {
+            let delivery = next(&mut deliveries).await;
+            // The late ones are no concern of the new connection, whose numbers start at one too.
+            held.drain(..).for_each(Delivery::ack);
+            handle(delivery, &history);
+        }
+    };
+    let all = timeout(patience, rest).await.is_ok();
+    let partition = Partition { noticed, verdict: history.verdict() };
+    println!(
+        "heartbeat {heartbeat} s: noticed after {noticed:?}, all handled {all} after {:?}: {}",
+        began.elapsed(),
+        partition.verdict
+    );
     assert!(proxy.accepted() < 20, "{} connections", proxy.accepted());
+    partition
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_partition_is_noticed_and_work_is_done_again_once() {
+    let partition = partition(HEARTBEAT).await;
+    assert!(partition.is_survived(), "{:?}", partition.verdict);
+}
+
+/// The planted bug: a connection that is as good as without a heartbeat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_heartbeat_the_same_partition_is_not_survived() {
+    let partition = partition(600).await;
+    assert!(!partition.is_survived() && !partition.verdict.lost.is_empty(), "{:?}", partition.verdict);
+}
+
+/// Sends and calls through a network that swallows everything; how many of them have not ended a second after `wait`.
+async fn hanging(heartbeat: u64, deadline: Duration, wait: Duration) -> usize {
+    let (proxy, beside) = (proxy().await, bus(&setting("BANYAN_TEST_AMQP_URL")));
+    let bus = with_heartbeat(&proxy, heartbeat);
+    let target = declare(&*beside, Queue::work(unique("hanging"))).await;
+    wait_for(&*bus, |state| *state == State::Connected).await;
+    proxy.set(Fault::Drop);
+    let under_way = (0..40).map(|number| {
+        let (bus, target) = (&bus, &target);
+        let (message, until) = (Message::durable(number.to_string(), "x"), Instant::now() + deadline);
+        async move {
+            let end = async {
+                match number % 2 {
+                    0 => bus.send(target, message, Sending::confirmed(until)).await.is_ok(),
+                    _ => bus.request(target, message, until).await.is_ok(),
+                }
+            };
+            timeout(wait + Duration::from_secs(1), end).await
+        }
+    });
+    let ends = futures_util::future::join_all(under_way).await;
+    assert!(!ends.contains(&Ok(true)), "nothing can arrive");
+    ends.iter().filter(|end| end.is_err()).count()
+}
+
+/// F4, and the planted bug: whoever has neither a deadline nor a heartbeat waits for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_a_deadline_ends_and_what_has_none_hangs() {
+    let wait = Duration::from_secs(1);
+    let (with, without) = (hanging(600, wait, wait).await, hanging(600, Duration::from_secs(3_600), wait).await);
+    println!("40 sends and calls into nothing: {with} hang with a deadline, {without} without");
+    assert!(with == 0 && without > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
