@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use banyan_sdk::{
     projection::{ReadModel, Runner, View},
-    store::{EventStore, Expected, Filter, Options, Position, Recorded, Statement, StoreError, Until},
+    store::{Append, EventStore, Expected, Filter, Options, Position, Recorded, Statement, StoreError, Until},
 };
 use futures_util::future::join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -47,11 +47,24 @@ fn tally() -> ReadModel {
     })
 }
 
+/// How many positions there should be and are not.
+fn gaps(positions: &[i64]) -> usize {
+    let end = positions.iter().copied().max().unwrap_or(0);
+    (1..=end).filter(|position| !positions.contains(position)).count()
+}
+
 async fn is_gapless(store: &EventStore) -> usize {
     let page = store.read(Position::START, 100_000, &Filter::default()).await.unwrap();
     let positions: Vec<_> = page.events.iter().map(|event| event.position.0).collect();
-    assert_eq!(positions, (1..=positions.len() as i64).collect::<Vec<_>>());
+    assert_eq!(gaps(&positions), 0, "{positions:?}");
+    assert!(positions.is_sorted());
     positions.len()
+}
+
+/// How many appends of two events each are there in part; `sql` counts the events of each.
+async fn halves(database: &mut PgConnection, sql: &'static str) -> usize {
+    let counts: Vec<i64> = sqlx::query_scalar(sql).fetch_all(database).await.unwrap();
+    counts.iter().filter(|count| **count != 2).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,6 +85,22 @@ async fn a_killed_writer_fails_its_batch_and_no_other() {
     assert!(next.iter().all(Result::is_ok), "{next:?}");
     assert_eq!(is_gapless(&store).await, 22);
     store.close().await;
+}
+
+/// The planted bug: positions from a sequence, which the killed writer takes with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_writer_leaves_a_gap_in_a_sequence() {
+    let database = Database::new().await;
+    let (mut killed, mut next) = (database.connect().await, database.connect().await);
+    sqlx::raw_sql("create table naive (pos bigserial primary key)").execute(&mut next).await.unwrap();
+    sqlx::raw_sql("begin; insert into naive default values").execute(&mut killed).await.unwrap();
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut killed).await.unwrap();
+    sqlx::query("select pg_terminate_backend($1)").bind(pid).execute(&mut next).await.unwrap();
+    assert!(sqlx::raw_sql("commit").execute(&mut killed).await.is_err());
+    sqlx::raw_sql("insert into naive default values").execute(&mut next).await.unwrap();
+    let positions: Vec<i64> = sqlx::query_scalar("select pos from naive").fetch_all(&mut next).await.unwrap();
+    println!("a killed writer and the next one, by a sequence: {positions:?}");
+    assert!(gaps(&positions) > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,6 +193,36 @@ async fn an_answer_that_is_lost_is_found_in_the_table() {
     store.close().await;
 }
 
+/// Appends something whose answer is lost, and then once more as `again` says; how often it is there.
+async fn appended_again(again: fn(&Append) -> Append) -> usize {
+    let database = Database::new().await;
+    let proxy = Proxy::to(database.login().get_port()).await;
+    let options = Options { patience: Duration::from_secs(2), ..Options::default() };
+    let store = EventStore::connect_with(database.login().host("127.0.0.1").port(proxy.port), options).await.unwrap();
+    store.append(append("fragile", Expected::NoStream, 1)).await.unwrap();
+    let mut lost = append("fragile", Expected::Any, 0);
+    lost.events = vec![event(7)];
+    proxy.set(Mode::BreakAtAnswerTo("fragile"));
+    let answer = store.append(lost.clone()).await;
+    assert!(matches!(answer, Err(StoreError::UnknownOutcome { .. })), "{answer:?}");
+    proxy.set(Mode::Pass);
+    let answer = store.append(again(&lost)).await;
+    let events = store.load(&lost.stream, 1, Until::Now).await.unwrap();
+    let numbers = events.iter().map(|it| it.data.read::<serde_json::Value>().unwrap()["n"].clone());
+    let there = numbers.filter(|number| *number == 7).count();
+    println!("appended again: {there} of 1, told {:?}", answer.map_err(|error| error.to_string()));
+    store.close().await;
+    there
+}
+
+/// F11, and the planted bug: whoever gives what he appends again another id has it twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_is_repeated_under_its_ids() {
+    assert_eq!(appended_again(Append::clone).await, 1);
+    let renamed = |lost: &Append| Append { events: vec![event(7)], ..lost.clone() };
+    assert_eq!(appended_again(renamed).await, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_and_a_read_only_server_are_told_apart_and_recovered_from() {
     let server = Server::start_with_small_disk("40m").await;
@@ -179,6 +238,8 @@ async fn a_full_disk_and_a_read_only_server_are_told_apart_and_recovered_from() 
         .execute(&mut inside)
         .await
         .unwrap();
+    let naive = "create table naive (append int, data text); insert into naive values (1, 'x'), (1, 'x')";
+    sqlx::raw_sql(naive).execute(&mut inside).await.unwrap();
 
     let large = |n: u64| {
         let mut append = append(&format!("large{n}"), Expected::NoStream, 0);
@@ -200,6 +261,13 @@ async fn a_full_disk_and_a_read_only_server_are_told_apart_and_recovered_from() 
     assert_eq!(refusal.borrow().as_deref(), Some("cannot write: the database's disk is full"));
     // No partial batch: neither of its two events is there.
     assert_eq!(is_gapless(&store).await as u64, 2 * stored);
+    assert_eq!(halves(&mut inside, "select count(*) from events group by aggregate_id").await, 0);
+    // The planted bug: each event by itself.
+    for event in large(0).events {
+        let insert = sqlx::query("insert into naive values (2, $1)").bind(event.data.as_str());
+        let _ = insert.execute(&mut inside).await;
+    }
+    assert_eq!(halves(&mut inside, "select count(*) from naive group by append").await, 1);
     sqlx::raw_sql("drop table ballast").execute(&mut inside).await.unwrap();
     store.append(large(stored)).await.expect("there is room again");
     assert_eq!(*refusal.borrow(), None);

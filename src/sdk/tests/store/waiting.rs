@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use banyan_sdk::{
     projection::{ReadModel, Runner},
-    store::{EventStore, Expected, Options, Position, StoreError},
+    store::{EventStore, Expected, Filter, Options, Position, StoreError},
 };
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::database::{Database, append};
+use crate::{
+    database::{Database, append},
+    order::{Verdict, judge},
+};
 
 async fn open_transaction(login: PgConnectOptions) -> (PgConnection, i32) {
     let mut connection = PgConnection::connect_with(&login.application_name("forgotten")).await.unwrap();
@@ -42,6 +45,34 @@ async fn long_transactions_stop_nothing_and_are_named() {
     }
     assert!(!store.holders(Duration::from_secs(3_600)).await.unwrap().iter().any(|holder| holder.pid == here_pid));
     drop((here, there));
+    store.close().await;
+}
+
+/// The planted bug: a reader who goes on from the last number of a sequence, beside a reader of events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_transaction_hides_nothing_but_from_whoever_reads_by_a_sequence() {
+    let database = Database::new().await;
+    let store = database.store().await;
+    let (mut long, mut other) = (database.connect().await, database.connect().await);
+    sqlx::raw_sql("create table naive (pos bigserial primary key)").execute(&mut other).await.unwrap();
+    sqlx::raw_sql("begin; insert into naive default values").execute(&mut long).await.unwrap();
+    let (mut seen, mut seen_naively, mut after) = (Vec::new(), Vec::new(), Position::START);
+    for committed in [false, true] {
+        if committed {
+            sqlx::raw_sql("commit").execute(&mut long).await.unwrap();
+        }
+        sqlx::raw_sql("insert into naive default values").execute(&mut other).await.unwrap();
+        store.append(append("a", Expected::Any, 2)).await.unwrap();
+        let page = store.read(after, 100, &Filter::default()).await.unwrap();
+        seen.extend(page.events.iter().map(|event| event.position.0));
+        after = page.read_to;
+        let last = seen_naively.last().copied().unwrap_or(0_i64);
+        let sql = "select pos from naive where pos > $1 order by pos";
+        seen_naively.extend(sqlx::query_scalar::<_, i64>(sql).bind(last).fetch_all(&mut other).await.unwrap());
+    }
+    let (verdict, naive) = (judge(&seen, &(1..=4).collect()), judge(&seen_naively, &(1..=3).collect()));
+    println!("beside a long transaction: {verdict:?}, by a sequence {naive:?}");
+    assert_eq!((verdict, naive.missed), (Verdict::default(), 1));
     store.close().await;
 }
 
