@@ -12,14 +12,13 @@ use banyan_sdk::{
     config::Endpoint,
     metrics::Metrics,
 };
-use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{Caches, LONG, Source, service, until};
+use crate::support::{Caches, History, LONG, Source, service, until};
 
 /// A Redis of the test's own; killed with it.
 struct Server {
@@ -111,16 +110,19 @@ async fn works_without_redis(caches: &Caches, how: &str) {
     assert!(first[4] < Duration::from_millis(600), "{how}: {first:?}");
     assert!(later[250] < Duration::from_millis(5), "{how}: {:?}", later[250]);
 
-    let source = Source::shut();
-    let key = format!("{how} crowd");
-    let callers = join_all((0..500).map(|_| source.fetch(&caches.first, &key)));
-    let (values, ()) = tokio::join!(callers, async {
-        source.begun(1).await;
-        source.let_through();
-    });
-    println!("{how}: 500 callers, {} loads", source.loads());
-    assert_eq!(values, vec![1; 500], "{how}");
-    assert_eq!(source.loads(), 1, "{how}");
+    let (source, key, mut history) = (Source::shut(), format!("{how} crowd"), History::default());
+    history.crowd(&source, 500, |_| source.fetch(&caches.first, &key)).await;
+    println!("{how}: {history}");
+    assert!(history.is_clean(), "{how}: {history}");
+}
+
+/// The planted bug: without Redis, everybody loads for himself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_does_not_share_its_load_is_seen() {
+    let (source, mut history) = (Source::shut(), History::default());
+    history.crowd(&source, 500, |_| async { source.load().await.unwrap() }).await;
+    println!("each for himself: {history}");
+    assert!(!history.is_clean());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,20 +166,14 @@ async fn after_a_flush_everything_is_loaded_once() {
     let caches = server.caches();
     until_it_is_kept(&caches.first).await;
     until_it_is_kept(&caches.second).await;
-    let source = Source::open();
+    let (source, mut history) = (Source::open(), History::default());
     source.fetch(&caches.first, "1").await;
-    for round in 2..5 {
+    for _ in 0..3 {
         server.tell("flush");
-        source.hold_back();
-        let callers = join_all((0..500).map(|at| source.fetch(caches.both()[at % 2], "1")));
-        let (values, ()) = tokio::join!(callers, async {
-            source.begun(round).await;
-            source.let_through();
-        });
-        println!("flushed: 500 callers in two processes, {} loads", source.loads() - round + 1);
-        assert_eq!(values, vec![round; 500]);
-        assert_eq!(source.loads(), round);
+        history.crowd(&source, 500, |caller| source.fetch(caches.both()[caller % 2], "1")).await;
     }
+    println!("flushed: {history}");
+    assert!(history.is_clean(), "{history}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Caches to test, and things to load.
 
 use std::{
+    fmt,
     future::Future,
     sync::{
         Arc,
@@ -15,7 +16,8 @@ use banyan_sdk::{
     ids,
     metrics::Metrics,
 };
-use tokio::sync::watch;
+use futures_util::future::join_all;
+use tokio::{sync::watch, time::timeout};
 
 pub const LONG: Duration = Duration::from_secs(600);
 
@@ -108,6 +110,49 @@ impl Source {
 
     pub async fn fetch(&self, cache: &Cache, key: &str) -> u64 {
         cache.fetch("Q", key, &Policy::fresh_for(LONG).tagged("t"), self.load()).await.unwrap()
+    }
+}
+
+/// Crowds that asked for one value each, and what came of it.
+#[derive(Debug, Default)]
+pub struct History {
+    asked: usize,
+    /// Got no answer.
+    lost: usize,
+    /// Loads where one was under way or done.
+    doubled: u64,
+    newest: u64,
+    /// Answers that were older than one that had been given before.
+    reordered: usize,
+}
+
+impl History {
+    /// So many callers ask at once, while one load would do for all.
+    pub async fn crowd<F: Future<Output = u64>>(&mut self, source: &Source, callers: usize, ask: impl Fn(usize) -> F) {
+        let before = source.loads();
+        source.hold_back();
+        let asking = join_all((0..callers).map(|caller| timeout(Duration::from_secs(10), ask(caller))));
+        let (answers, ()) = tokio::join!(asking, async {
+            source.begun(before + 1).await;
+            source.let_through();
+        });
+        let answered: Vec<u64> = answers.into_iter().flatten().collect();
+        self.asked += callers;
+        self.lost += callers - answered.len();
+        self.doubled += source.loads() - before - 1;
+        self.reordered += answered.iter().filter(|answer| **answer < self.newest).count();
+        self.newest = self.newest.max(before + 1);
+    }
+
+    pub fn is_clean(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.reordered == 0
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, lost, doubled, reordered, .. } = self;
+        write!(f, "asked {asked}, lost {lost}, loads doubled {doubled}, reordered {reordered}")
     }
 }
 
