@@ -145,7 +145,7 @@ async fn work_that_nobody_waits_for_is_not_begun() {
 async fn a_clock_that_is_wrong_loses_no_call() {
     let service = Service::new("math", ()).query(divide).query(time_left);
     let test = TestService::start(service).await.unwrap();
-    let (mut answered, mut asked) = (0, 0);
+    let (mut answered, mut asked, mut naive) = (0, 0, 0);
     for skew in [-3_600_000, -60_000, -3_000, 0, 3_000, 60_000, 3_600_000] {
         let at = |more: i64| Timestamp::from_millis(Now::read().wall.millis() + skew + more).to_string();
         let late = json!({ "deadline": at(10_000) });
@@ -157,9 +157,15 @@ async fn a_clock_that_is_wrong_loses_no_call() {
         let body = envelope("m", "TimeLeftQuery", json!({}), late);
         let left = ask(&test, "service.math.queries.TimeLeft", &body).await["payload"].as_u64().unwrap();
         assert!((1..=10_000).contains(&left), "{skew} ms off: {left} ms left of 10 s");
+        // The planted bug: whoever goes by the time of day alone, and answers nobody whose time seems over.
+        let (now, wall) = (Now::read(), Now::read().wall.millis() + skew + 10_000);
+        let end = now.deadline(Some(Timestamp::from_millis(wall)), None).unwrap();
+        let left = end.saturating_duration_since(now.steady);
+        naive += usize::from(!left.is_zero() && left <= Duration::from_secs(11));
     }
-    println!("asked by clocks up to an hour off: {asked}, answered {answered}");
+    println!("asked by clocks up to an hour off: {asked}, answered {answered}; by the time of day alone {naive}");
     assert_eq!(answered, asked);
+    assert!(naive < asked, "a service that goes by the time of day is no worse");
 }
 
 /// Asks for the time that is left, through another message.

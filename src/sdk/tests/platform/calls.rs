@@ -2,12 +2,16 @@
 //! or a typed fault in time; queries are asked again, commands without a key are not.
 
 use std::{
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use banyan_sdk::{
-    Call, Client, Command, Context, Fault, FaultCode, Flow, Platform, Query, Service,
+    Call, Client, Command, Context, Fault, FaultCode, Flow, Platform, Query, Running, Service,
     bus::rabbit::{RabbitBus, RabbitOptions},
     config::Endpoint,
     ids,
@@ -17,7 +21,7 @@ use banyan_sdk::{
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::{broker::Broker, history::Tally};
+use crate::{PATIENCE, broker::Broker, history::Tally, until};
 
 const DEADLINE: Duration = Duration::from_secs(8);
 
@@ -58,13 +62,13 @@ struct End {
     took: Duration,
 }
 
-async fn call<M: Request>(client: &Client, number: i64, request: &M, again: bool) -> End {
+async fn call<M: Request>(client: &Client, number: i64, request: &M, again: bool, timeout: Duration) -> End {
     let call = Call {
         kind: M::KIND,
         message_type: M::MESSAGE_TYPE.to_owned(),
         service: ServiceName::new("counter").unwrap(),
         payload: Payload::of(request).unwrap(),
-        timeout: DEADLINE,
+        timeout,
         idempotency_key: None,
         repeatable: again,
         priority: None,
@@ -75,13 +79,50 @@ async fn call<M: Request>(client: &Client, number: i64, request: &M, again: bool
     End { number, result, took: began.elapsed() }
 }
 
+#[derive(Clone, Copy)]
+enum What {
+    Queries,
+    Commands,
+    /// The planted bug: as if they were queries, and without a key.
+    CommandsAgain,
+}
+
+/// What the handler of commands did: the number and the id of the message.
+type Done = Arc<Mutex<Vec<(i64, String)>>>;
+
+/// The service, and what it did, seen from outside.
+async fn counter(broker: &Broker) -> (Running, Done) {
+    let done = Done::default();
+    let seen = Arc::clone(&done);
+    let note = move |cx: Context<Counted>, command: Count| {
+        let seen = Arc::clone(&seen);
+        async move {
+            seen.lock().unwrap().push((command.number, cx.message.id.clone()));
+            count(cx, command).await
+        }
+    };
+    let service = Service::new("counter", Counted::default()).command(note).query(echo);
+    (service.start(Platform::new(bus(broker, "counter"))).await.unwrap(), done)
+}
+
+/// The numbers that came in more than one message: those that were sent again, which is not what a broker does that
+/// delivers again.
+fn sent_again(done: &[(i64, String)]) -> BTreeSet<i64> {
+    let mut messages = BTreeMap::<i64, BTreeSet<&str>>::new();
+    for (number, id) in done {
+        messages.entry(*number).or_default().insert(id);
+    }
+    messages.into_iter().filter(|(_, ids)| ids.len() > 1).map(|(number, _)| number).collect()
+}
+
 /// Makes numbered calls, 32 at a time, until `over`.
-async fn calls(client: &Client, from: i64, queries: bool, over: impl Fn(&[End]) -> bool) -> Vec<End> {
+async fn calls(client: &Client, from: i64, what: What, over: impl Fn(&[End]) -> bool) -> Vec<End> {
     let mut ends = Vec::new();
     let one = |number| async move {
-        match queries {
-            true => call(client, number, &Echo { number }, true).await,
-            false => call(client, number, &Count { number }, false).await,
+        match what {
+            What::Queries => call(client, number, &Echo { number }, true, DEADLINE).await,
+            What::Commands => call(client, number, &Count { number }, false, DEADLINE).await,
+            What::CommandsAgain => call(client, number, &Count { number }, true, PATIENCE).await,
         }
     };
     let mut running = std::pin::pin!(stream::iter(from..).map(one).buffer_unordered(32));
@@ -94,19 +135,7 @@ async fn calls(client: &Client, from: i64, queries: bool, over: impl Fn(&[End]) 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_are_answered_or_told_and_nothing_is_done_twice() {
     let broker = Broker::start().await;
-    let counted: Counted = Mutex::default();
-    let service = Service::new("counter", counted);
-    let doing = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&doing);
-    // A second look at what the handler did, from outside.
-    let note = move |cx: Context<Counted>, command: Count| {
-        let seen = Arc::clone(&seen);
-        async move {
-            seen.lock().unwrap().push(command.number);
-            count(cx, command).await
-        }
-    };
-    let running = service.command(note).query(echo).start(Platform::new(bus(&broker, "counter"))).await.unwrap();
+    let (running, doing) = counter(&broker).await;
     let client = |name: &str| Client::new(ServiceName::new(name).unwrap(), Arc::new(bus(&broker, name)));
     let (asking, telling) = (client("asking"), client("telling"));
     broker.remember_queues().await;
@@ -138,8 +167,11 @@ async fn callers_are_answered_or_told_and_nothing_is_done_twice() {
             }
             broker.restart().await;
         };
-        let (questions, orders, ()) =
-            tokio::join!(calls(&asking, from, true, over), calls(&telling, from, false, over), killing);
+        let (questions, orders, ()) = tokio::join!(
+            calls(&asking, from, What::Queries, over),
+            calls(&telling, from, What::Commands, over),
+            killing
+        );
         for (what, ends) in [("queries", &questions), ("commands", &orders)] {
             let good = ends.iter().filter(|end| end.result.is_ok()).count();
             let longest = ends.iter().map(|end| end.took).max().unwrap();
@@ -163,11 +195,43 @@ async fn callers_are_answered_or_told_and_nothing_is_done_twice() {
         assert!(failed(&questions) <= failed(&orders), "{} queries", failed(&questions));
         let done = doing.lock().unwrap().clone();
         let told: Vec<_> = orders.iter().filter(|end| end.result.is_ok()).map(|end| end.number).collect();
-        let tally = Tally::of(told, done.into_iter().filter(|number| *number >= from));
+        assert_eq!(sent_again(&done), BTreeSet::new(), "commands without a key");
+        let tally = Tally::of(told, done.into_iter().map(|(number, _)| number).filter(|number| *number >= from));
         println!("forgets {forgets}: commands that were answered and done: {tally}");
         assert!(tally.lost.is_empty(), "{tally}");
         // A broker delivers again what was not acknowledged; the sender did not send it again, so it is one message.
         assert!(tally.doubled.len() <= 10, "as many as a handler is handed at a time: {tally}");
     }
+    running.stop(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_are_sent_again_without_a_key_are_done_twice() {
+    let broker = Broker::start().await;
+    let (running, doing) = counter(&broker).await;
+    let client = Client::new(ServiceName::new("telling").unwrap(), Arc::new(bus(&broker, "telling")));
+    broker.remember_queues().await;
+    let mut again = BTreeSet::new();
+    // Which of them the broker dies in the middle of is a matter of luck.
+    for kill in 1..=3 {
+        let answered = AtomicUsize::new(0);
+        let over = |ends: &[End]| {
+            let good = ends.iter().filter(|end| end.result.is_ok()).count();
+            answered.store(good, Ordering::Relaxed);
+            good >= 3_000
+        };
+        let killing = async {
+            until("answers", async || (answered.load(Ordering::Relaxed) >= 500).then_some(())).await;
+            broker.kill().await;
+            broker.restart().await;
+        };
+        tokio::join!(calls(&client, kill * 1_000_000, What::CommandsAgain, over), killing);
+        again = sent_again(&doing.lock().unwrap());
+        println!("killed {kill} times: {} commands came in two messages", again.len());
+        if !again.is_empty() {
+            break;
+        }
+    }
+    assert!(!again.is_empty());
     running.stop(Duration::from_secs(10)).await;
 }
