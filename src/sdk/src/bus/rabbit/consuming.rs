@@ -118,6 +118,10 @@ impl Subscription {
                                 reason,
                                 "the broker closed a consumer; starting it again"
                             );
+                            // Whoever deleted the queue may have made it as it should be.
+                            if shared.flaw.borrow().is_some() {
+                                self.restore(&shared, &current).await;
+                            }
                         }
                     }
                 }
