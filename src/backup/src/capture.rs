@@ -62,7 +62,7 @@ pub struct Captured {
 
 /// A store that is about to be asked for its moment …
 enum Asked<'a> {
-    Postgres { server: postgres::Server<'a>, sessions: Vec<Session>, log: Option<Log> },
+    Postgres { server: postgres::Server<'a>, sessions: Vec<Session>, log: Option<Box<Log>> },
     Redis { server: rdb::Server<'a>, folder: String, file: String },
     Rabbitmq { node: Node<'a>, about: (String, String), armed: Box<Armed> },
 }
@@ -72,7 +72,7 @@ enum Held<'a> {
     Postgres {
         server: postgres::Server<'a>,
         moments: Vec<Moment>,
-        marked: Option<(Log, Mark)>,
+        marked: Option<Box<(Log, Mark)>>,
     },
     Redis {
         server: rdb::Server<'a>,
@@ -161,7 +161,7 @@ async fn prepare<'a>(order: &Order<'a>, store: &Store) -> Result<Asked<'a>> {
             let server = postgres::Server::of(engine, &service, &container, store.ready.as_ref()).await?;
             let databases = server.databases().await?;
             let sessions = try_join_all(databases.iter().map(|d| server.open(d))).await?;
-            let log = if order.physical { Some(server.keep_log().await?) } else { None };
+            let log = if order.physical { Some(Box::new(server.keep_log().await?)) } else { None };
             Asked::Postgres { server, sessions, log }
         }
         Kind::Redis => {
@@ -213,7 +213,7 @@ async fn hold<'a>(
                 if let Some(mut log) = log {
                     let mark;
                     (mark, moments) = log.mark(moments).await?;
-                    marked = Some((log, mark));
+                    marked = Some(Box::new((*log, mark)));
                 }
                 Held::Postgres { server, moments, marked }
             }
@@ -279,7 +279,8 @@ async fn write(order: &Order<'_>, writer: &mut Writer, store: &Store, held: Held
             entry.server_version = server.version().await?;
             entry
         }
-        Held::Postgres { server, mut moments, marked: Some((log, mark)) } => {
+        Held::Postgres { server, mut moments, marked: Some(marked) } => {
+            let (log, mark) = *marked;
             let members = [FILES, LOG].map(|name| format!("{}/{name}", store.name)).to_vec();
             run(order, store, &server, writer, &members[1], &log.copy(&server, &mark)).await?;
             let mut entry = entry(store, Method::Physical, members);

@@ -9,7 +9,7 @@ use engine::docker::process::Command;
 
 use crate::error::{Error, Result};
 use crate::postgres::Server;
-use crate::restore::{Order, concerned, start, stop};
+use crate::restore::{Order, start, stop, with_dependents};
 use crate::store::Store;
 
 /// The database of a store: the one that it was made with.
@@ -62,7 +62,7 @@ pub async fn restore_sql(order: &Order<'_>, store: &Store, from: &mut (dyn std::
          DROP DATABASE {old} WITH (FORCE);"
     );
     // a database that somebody is connected to keeps its name, and services connect again at once
-    let ran = concerned(order.observed, &[&store.service]);
+    let ran = with_dependents(order.observed, vec![store.service.clone()]);
     let dependents: Vec<String> = ran.into_iter().filter(|name| *name != store.container).collect();
     stop(engine, &dependents).await?;
     let swapped = server.sql("template1", &swap).await;
