@@ -15,6 +15,7 @@ mod project;
 mod registry;
 mod remote;
 mod reset;
+mod restore;
 mod seed;
 mod setup;
 mod stack;

@@ -11,6 +11,7 @@
 mod capture;
 mod elastic;
 mod error;
+mod expected;
 mod fault;
 mod files;
 pub mod guard;
@@ -28,11 +29,13 @@ mod restore;
 mod scratch;
 mod sieve;
 mod sql;
+mod statements;
 mod store;
 mod window;
 
 pub use capture::{Captured, How, Order as CaptureOrder, capture};
 pub use error::{Error, Result};
+pub use expected::expected;
 pub use prepare::Target;
 pub use prove::prove;
 pub use recover::{Recovered, recover, take_over};
