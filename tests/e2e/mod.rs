@@ -5,6 +5,7 @@
 
 mod backup;
 mod clients;
+mod cluster;
 mod guards;
 mod identity;
 mod images;

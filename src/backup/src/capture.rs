@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::elastic::Cluster;
 use crate::error::{Error, Result};
+use crate::postgres::definition::DEFINITION;
 use crate::postgres::physical::{Log, Mark};
 use crate::postgres::{self, FILES, LOG, Moment, Session};
 use crate::rabbitmq::{Armed, Node};
@@ -304,6 +305,11 @@ async fn write(order: &Order<'_>, writer: &mut Writer, store: &Store, held: Held
             let whole = futures_util::stream::iter([Ok(bytes::Bytes::from(text))]);
             pour(order, store, writer, &settings, whole).await?;
             members.push(settings);
+            let definition = format!("{}/{DEFINITION}", store.name);
+            let text = serde_json::json!(server.definition().await?).to_string();
+            let whole = futures_util::stream::iter([Ok(bytes::Bytes::from(text))]);
+            pour(order, store, writer, &definition, whole).await?;
+            members.push(definition);
             let mut facts = Vec::new();
             for moment in &mut moments {
                 let member = postgres::member(&store.name, &moment.database);

@@ -1,5 +1,6 @@
 //! Restored data, made beside the present one and proved by the store's own server.
 
+mod cluster;
 mod cold;
 mod elastic;
 mod rabbitmq;
@@ -132,7 +133,7 @@ impl Work<'_> {
             // the server that makes the cluster listens on its socket only: this tells the two apart
             "listen_addresses=127.0.0.1",
         ];
-        let mut command = vec!["postgres".to_owned()];
+        let mut command = postgres::own_line(&self.engine.inspect(&store.container).await?.command);
         command.extend(settings.iter().flat_map(|s| ["-c".to_owned(), (*s).to_owned()]));
         let env = BTreeMap::from([("PGDATA".to_owned(), folder)]);
         let settings = Settings { env, command: Some(command), ..Settings::default() };
@@ -144,28 +145,21 @@ impl Work<'_> {
 
         let mut told = Told { store, done: 0, total: target.archived.size, member: "globals.sql".to_owned() };
         let mut globals = self.archive.member(&format!("{}/globals.sql", target.archived.name))?;
-        let psql = server.command(&["psql", "-qAtX", "-d", "template1"]);
+        let psql = server.command(&["psql", "-qAtX", "-v", "VERBOSITY=sqlstate", "-d", "template1"]);
         let errors = self.feed(&server, &psql, &mut globals, &mut told).await?;
-        // the superuser is there already
-        if let Some(error) = errors.lines().find(|l| l.contains("ERROR") && !l.contains("already exists")) {
-            let doing = format!("restore the roles of {}", store.name);
-            return Err(Error::Program { doing, code: 0, output: error.to_owned() });
-        }
+        self.role_trouble(target, &errors)?;
+        let definition = self.definition(target).await?;
         let mut databases = Vec::new();
-        for name in &target.archived.members {
-            let Some(database) = postgres::database_of(name) else { continue };
-            told.member = format!("database {database}");
-            let quoted = format!("\"{}\"", database.replace('"', "\"\""));
-            // made anew: the image may have put something of its own into it
-            let make =
-                format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE);\nCREATE DATABASE {quoted} TEMPLATE template0;");
-            server.sql("template1", &make).await?;
+        for (name, database) in self.databases(target, &definition) {
+            told.member = format!("database {}", database.name);
+            self.create(target, &server, &database).await?;
             let restore =
-                ["pg_restore", "--exit-on-error", "--single-transaction", "--no-tablespaces", "-d", &database];
-            let mut member = self.archive.member(name)?;
+                ["pg_restore", "--exit-on-error", "--single-transaction", "--no-tablespaces", "-d", &database.name];
+            let mut member = self.archive.member(&name)?;
             self.feed(&server, &server.command(&restore), &mut member, &mut told).await?;
-            databases.push(database);
+            databases.push(database.name);
         }
+        self.settings(target, &server, &definition).await?;
         told.member = "settings.sql".to_owned();
         let mut settings = self.archive.member(&format!("{}/settings.sql", target.archived.name))?;
         let strict = server.command(&["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", "template1"]);
