@@ -23,6 +23,7 @@ mod restore;
 mod scratch;
 mod sieve;
 mod sql;
+mod stopped;
 mod store;
 mod window;
 

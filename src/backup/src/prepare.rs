@@ -9,11 +9,11 @@ use engine::docker::process::Command;
 use engine::progress::{self, Journal, Phase};
 use futures_util::stream;
 
-use crate::elastic::Cluster;
+use crate::elastic::{self, Cluster};
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::postgres;
-use crate::rabbitmq::Node;
+use crate::rabbitmq::{self, Node};
 use crate::rdb;
 use crate::scratch::{Scratch, Settings};
 use crate::store::Store;
@@ -324,8 +324,8 @@ impl Work<'_> {
         cluster.register(&format!("{snapshots}/banyan")).await?;
         cluster.restore().await?;
         let found = cluster.counts().await?;
-        if found != target.archived.counts {
-            let difference = format!("documents {:?} expected, {found:?} found", target.archived.counts);
+        let expected = elastic::indices(&target.archived).unwrap_or_default();
+        if let Some(difference) = elastic::difference(&expected, &found) {
             return Err(Error::Different { store: store.name.clone(), difference });
         }
         cluster.forget().await;
@@ -341,14 +341,9 @@ impl Work<'_> {
         scratch.until(&Command::new(["rabbitmqctl", "-q", "await_startup"])).await?;
         let node = Node { engine: self.engine, container: scratch.name.clone(), service: store.name.clone() };
         let found = node.counts_when_up().await?;
-        let missing = target.archived.counts.keys().find(|queue| !found.contains_key(*queue));
-        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
-        let (expected, is) = (sum(&target.archived.counts), sum(&found));
-        let difference = match missing {
-            Some(queue) => Some(format!("queue {queue} is not there")),
-            None if is > expected => Some(format!("{expected} messages expected, {is} found")),
-            None => None,
-        };
+        let expected = rabbitmq::queues(&target.archived).unwrap_or_default();
+        let expired = node.expired().await?;
+        let difference = rabbitmq::lost(&expected, &found, expired);
         if let Some(difference) = difference {
             return Err(Error::Different { store: store.name.clone(), difference });
         }
@@ -357,8 +352,8 @@ impl Work<'_> {
             // the services log in with what the project says now
             node.ensure_login(user, password).await?;
         }
-        if is < expected {
-            let note = format!("{} of {expected} messages had expired, or were not persistent", expected - is);
+        if let Some(expired) = expired.filter(|expired| *expired > 0) {
+            let note = format!("{expired} messages have expired since");
             self.journal.tell(progress::Kind::Service, &store.name, Phase::Reached("checked"), Some(note));
         }
         scratch.stop().await

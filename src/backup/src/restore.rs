@@ -16,6 +16,7 @@ use crate::files::{Files, LABEL_FIRST, LABEL_PATH, LABEL_RAN, LABEL_SERVICE, LAB
 use crate::prepare::{Target, Work};
 use crate::prove;
 use crate::rest;
+use crate::stopped;
 use crate::window::{self, workers};
 
 /// What a restore needs to know.
@@ -178,11 +179,16 @@ pub struct Recovered {
     pub undone: Vec<String>,
     /// Stores whose restore was finished.
     pub finished: Vec<String>,
+    /// Containers that were started again.
+    pub started: Vec<String>,
+    /// Containers that ran before and could not be started again, each with the reason.
+    pub not_started: Vec<String>,
 }
 
 /// Ends what a backup or a restore that was killed left half-way. Nothing is asked of the engine when there is nothing.
 pub async fn recover(engine: &Engine, project: &str, observed: &Observed) -> Result<Recovered> {
     let mut recovered = Recovered { thawed: window::recover(engine, project, observed).await?, ..Recovered::default() };
+    (recovered.started, recovered.not_started) = stopped::recover(engine, project, observed).await?;
     for server in workers(project, observed, "server") {
         engine.remove_helper(&server.name).await?;
     }

@@ -9,9 +9,7 @@ use compose::observed::State;
 use compose::plan;
 use engine::Engine;
 
-use super::backup::{
-    Identity, Place, Wanted, check, failed, find, identity, open, plain, recover, sealing, snapshot, write,
-};
+use super::backup::{Identity, Wanted, check, failed, find, identity, open, plain, recover, sealing, snapshot, write};
 use super::up::{introduce, prepare};
 use crate::args::{RestoreArgs, SealArgs, UpArgs};
 use crate::context::Context;
@@ -97,8 +95,7 @@ async fn start(context: &Context, engine: &Engine, up: &UpArgs) -> Result<(), Fa
 /// A backup of what will be replaced.
 async fn take(context: &Context, engine: &Engine, loaded: &Loaded, observed: &Observed) -> Result<PathBuf, Failure> {
     let sealing = sealing(context, &SealArgs::default())?;
-    let wanted = Wanted { place: Place::Folder, sealing, how: How::Window, more: Vec::new(), physical: false };
-    let written = write(context, engine, loaded, observed, wanted).await;
+    let written = write(context, engine, loaded, observed, Wanted::undo(sealing, How::Window)).await;
     written.map(|(path, _)| path).map_err(|failure| {
         let message = format!("no snapshot of the present data, so nothing was changed: {}", failure.message);
         let hint = format!("restore without one: {}", context.again(&["--no-snapshot"]));
