@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use engine::Engine;
+use engine::docker::process::Command;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -75,30 +77,64 @@ pub fn difference(expected: &[Index], found: &BTreeMap<String, u64>) -> Option<S
 
 /// A cluster that can be reached over HTTP.
 pub struct Cluster {
-    http: reqwest::Client,
-    base: String,
+    way: Way,
     service: String,
 }
 
+/// How it is reached.
+enum Way {
+    /// From here.
+    Direct { http: reqwest::Client, base: String },
+    /// By `curl` in its container, which may have no network.
+    Within { engine: Box<Engine>, container: String },
+}
+
 impl Cluster {
+    /// The cluster in this container.
+    pub fn within(engine: &Engine, service: &str, container: &str) -> Self {
+        let way = Way::Within { engine: Box::new(engine.clone()), container: container.to_owned() };
+        Self { way, service: service.to_owned() }
+    }
+
     /// The cluster at this address.
     pub fn at(service: &str, host: &str, port: u16) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().timeout(LIMIT).build();
         let http = http.map_err(|e| Error::Answer { doing: format!("ask {service}"), answer: e.to_string() })?;
-        Ok(Self { http, base: format!("http://{host}:{port}"), service: service.to_owned() })
+        Ok(Self { way: Way::Direct { http, base: format!("http://{host}:{port}") }, service: service.to_owned() })
     }
 
     async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Result<Value> {
         let doing = || format!("ask {} for {method} {path}", self.service);
-        let failed = |e: reqwest::Error| Error::Answer { doing: doing(), answer: e.to_string() };
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let answer = request.send().await.map_err(failed)?;
-        let status = answer.status();
-        let text = answer.text().await.map_err(failed)?;
-        if !status.is_success() {
+        let (status, text) = match &self.way {
+            Way::Direct { http, base } => {
+                let failed = |e: reqwest::Error| Error::Answer { doing: doing(), answer: e.to_string() };
+                let mut request = http.request(method.clone(), format!("{base}{path}"));
+                if let Some(body) = body {
+                    request = request.header("content-type", "application/json").body(body.to_string());
+                }
+                let answer = request.send().await.map_err(failed)?;
+                (answer.status().as_u16(), answer.text().await.map_err(failed)?)
+            }
+            Way::Within { engine, container } => {
+                let url = format!("http://127.0.0.1:9200{path}");
+                let mut args = vec!["curl", "-sS", "-X", method.as_str(), "-w", "\n%{http_code}", &url];
+                let body = body.map(|body| body.to_string()).unwrap_or_default();
+                if !body.is_empty() {
+                    args.extend(["-H", "content-type: application/json", "--data-binary", "@-"]);
+                }
+                let (text, ended) = engine.run(container, &Command::new(args), body.as_bytes()).await?;
+                if ended.code != 0 {
+                    return Err(Error::Program { doing: doing(), code: ended.code, output: ended.output });
+                }
+                let (text, status) = text.rsplit_once('\n').unwrap_or(("", &text));
+                let status = status
+                    .trim()
+                    .parse()
+                    .map_err(|_| Error::Answer { doing: doing(), answer: status.chars().take(300).collect() })?;
+                (status, text.to_owned())
+            }
+        };
+        if !(200..300).contains(&status) {
             let answer = format!("{status}: {}", text.chars().take(300).collect::<String>());
             return Err(Error::Answer { doing: doing(), answer });
         }

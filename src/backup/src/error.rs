@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::docker;
 
-/// Why it failed; what was there before is still there.
+/// Why it failed. What was there before is still there, unless a variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A request to the engine.
@@ -52,6 +52,50 @@ pub enum Error {
         store: String,
         /// What differs, with both values.
         difference: String,
+    },
+    /// The present data and the restored one do not fit in beside each other.
+    #[error("there is no room for the restored data of {store}: {needed} bytes, and {free} are free")]
+    NoRoom {
+        /// The store whose volume it is.
+        store: String,
+        /// Bytes in the backup, of all stores.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The restored data was in its place, and something failed then; the old data is back.
+    #[error("{why}; the old data is in place again")]
+    PutBack {
+        /// What failed.
+        #[source]
+        why: Box<Error>,
+    },
+    /// The old data could not be put back; whoever comes next goes on with it.
+    #[error("{why}; and the old data could not be put back: {stuck}")]
+    HalfWay {
+        /// What failed first.
+        #[source]
+        why: Box<Error>,
+        /// What failed when that was to be undone.
+        stuck: Box<Error>,
+    },
+    /// An interrupted restore cannot be ended, because something of it is gone.
+    #[error("cannot end an interrupted restore of {store}: {why}")]
+    Stuck {
+        /// The store.
+        store: String,
+        /// What is missing.
+        why: String,
+    },
+    /// Another banyan is at work on the project.
+    #[error("another banyan works on project {project}: {owner}")]
+    Busy {
+        /// The project.
+        project: String,
+        /// `process 812 on laptop`
+        owner: String,
+        /// True when it cannot be told from here whether it still is.
+        elsewhere: bool,
     },
     /// A store did not come up with the restored data.
     #[error("{store} does not come up with the restored data: {why}")]

@@ -7,12 +7,15 @@
 //! server in a container of its own loads it and writes the append-only file anew. Both lie in the restored folder then,
 //! and say the same, whichever the server is set to read.
 
+mod places;
+
 use std::time::Duration;
 
 use engine::Engine;
 use engine::docker::process::Command;
 
 use crate::error::{Error, Result};
+pub use places::{Places, checked_name};
 
 /// How long a save may take.
 const SAVE_LIMIT: Duration = Duration::from_secs(3600);

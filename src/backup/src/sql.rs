@@ -9,7 +9,7 @@ use engine::docker::process::Command;
 
 use crate::error::{Error, Result};
 use crate::postgres::Server;
-use crate::restore::{Order, concerned, start};
+use crate::restore::{Order, start, with_dependents};
 use crate::stopped::Stopped;
 use crate::store::Store;
 
@@ -84,7 +84,7 @@ async fn exchange(
         "BEGIN;\nSELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = '{literal}';\n\
          ALTER DATABASE {here} RENAME TO {old};\nALTER DATABASE {new} RENAME TO {here};\n{settings}COMMIT;\n"
     );
-    let ran = concerned(order.observed, &[&store.service]);
+    let ran = with_dependents(order.observed, vec![store.service.clone()]);
     let dependents: Vec<String> = ran.into_iter().filter(|name| *name != store.container).collect();
     let stopped = Stopped::stop(order.engine, &order.project.name, &store.container, dependents.clone()).await?;
     let mut swapped = server.sql("template1", &swap).await;

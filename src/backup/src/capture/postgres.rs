@@ -7,6 +7,7 @@ use futures_util::stream;
 use super::out::{Out, heard};
 use super::{Order, entry};
 use crate::error::Result;
+use crate::postgres::definition::DEFINITION;
 use crate::postgres::physical::{Log, Mark};
 use crate::postgres::{self, FILES, LOG, Moment, Server, Session};
 use crate::store::Store;
@@ -15,7 +16,7 @@ use crate::store::Store;
 pub struct Asked<'a> {
     server: Server<'a>,
     sessions: Vec<Session>,
-    log: Option<Log>,
+    log: Option<Box<Log>>,
     size: u64,
 }
 
@@ -23,7 +24,7 @@ pub struct Asked<'a> {
 pub struct Held<'a> {
     server: Server<'a>,
     moments: Vec<Moment>,
-    marked: Option<(Log, Mark)>,
+    marked: Option<Box<(Log, Mark)>>,
 }
 
 impl<'a> Asked<'a> {
@@ -32,7 +33,7 @@ impl<'a> Asked<'a> {
         let server = Server::of(order.engine, &store.name, &store.container, store.ready.as_ref()).await?;
         let databases = server.databases().await?;
         let sessions = try_join_all(databases.iter().map(|d| server.open(d))).await?;
-        let log = if order.physical { Some(server.keep_log().await?) } else { None };
+        let log = if order.physical { Some(Box::new(server.keep_log().await?)) } else { None };
         let size = server.size(&databases, order.physical).await?;
         Ok(Self { server, sessions, log, size })
     }
@@ -54,7 +55,7 @@ impl<'a> Asked<'a> {
         if let Some(mut log) = log {
             let mark;
             (mark, moments) = log.mark(moments).await?;
-            marked = Some((log, mark));
+            marked = Some(Box::new((*log, mark)));
         }
         Ok(Held { server, moments, marked })
     }
@@ -64,7 +65,10 @@ impl Held<'_> {
     /// Writes what is held.
     pub async fn write(self, out: &mut Out<'_>, store: &Store) -> Result<archive::Store> {
         match self.marked {
-            Some((log, mark)) => files(out, store, &self.server, self.moments, &log, mark).await,
+            Some(marked) => {
+                let (log, mark) = *marked;
+                files(out, store, &self.server, self.moments, &log, mark).await
+            }
             None => dumps(out, store, &self.server, self.moments).await,
         }
     }
@@ -104,7 +108,10 @@ async fn dumps(
     let settings = format!("{}/settings.sql", store.name);
     let text = server.database_settings(&databases).await?;
     out.pour(store, &settings, cancel, stream::iter([Ok(text.into())])).await?;
-    let mut members = vec![globals, settings];
+    let definition = format!("{}/{DEFINITION}", store.name);
+    let text = serde_json::json!(server.definition().await?).to_string();
+    out.pour(store, &definition, cancel, stream::iter([Ok(text.into())])).await?;
+    let mut members = vec![globals, settings, definition];
     let mut facts = Vec::new();
     for moment in &mut moments {
         let member = postgres::member(&store.name, &moment.database);

@@ -6,7 +6,7 @@ use archive::{Consistency, Manifest, Method};
 use backup::{RestoreOrder, guard, stores};
 use engine::progress::{Kind, Phase};
 
-use super::{blocking, failed, open, recover};
+use super::{blocking, failed, open, recover, restoring};
 use crate::args::BackupFile;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -129,7 +129,7 @@ async fn prove(context: &Context, archive: &archive::Archive) -> Result<(), Fail
         cancel: &context.cancel,
         limit: PATIENCE,
     };
-    backup::prove(&order, archive, &targets).await.map_err(failed)
+    backup::prove(&order, archive, &targets).await.map_err(restoring)
 }
 
 /// Reads all of it, and shows how far that is.
