@@ -1,5 +1,7 @@
 //! What a backup or a restore can fail with.
 
+use std::time::Duration;
+
 use engine::docker;
 
 /// Why it failed. What was there before is still there, unless a variant says otherwise.
@@ -123,6 +125,23 @@ pub enum Error {
         /// The project.
         project: String,
     },
+    /// One store cannot be backed up.
+    #[error("cannot back up {store}: {why}")]
+    Store {
+        /// The store.
+        store: String,
+        /// What went wrong with it.
+        #[source]
+        why: Box<Error>,
+    },
+    /// Everything would have stood still for longer than it may.
+    #[error("the copy of the queues was not complete within {} s, the longest that anything may stand still", .limit.as_secs_f64())]
+    TooLong {
+        /// The longest time.
+        limit: Duration,
+        /// Bytes that were copied by then.
+        copied: u64,
+    },
     /// Somebody asked for an end.
     #[error("interrupted")]
     Interrupted,
@@ -133,3 +152,14 @@ pub enum Error {
 
 /// The result of anything here.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The same as a matter of one store, unless it is one of the file or of the whole.
+    pub(crate) fn of(self, store: &str) -> Self {
+        match self {
+            Self::Archive(_) | Self::Interrupted | Self::Lost | Self::Store { .. } | Self::TooLong { .. } => self,
+            Self::Engine(docker::Error::Transport { .. }) => self,
+            why => Self::Store { store: store.to_owned(), why: Box::new(why) },
+        }
+    }
+}

@@ -1,11 +1,11 @@
 //! Stores as the files describe them, for services that have no container yet.
 
-use archive::{Image, Kind};
+use archive::Image;
 use compose::observed::{Observed, State};
 use compose::plan::Images;
 use compose::project::{MountSource, Project, Service};
 
-use crate::store::{Store, kind, name};
+use crate::store::{Store, kind_of_volume, mounts_in_order, name};
 
 /// The stores that the services of the project would have, made of these images.
 pub fn expected(project: &Project, observed: &Observed, images: &Images) -> Vec<Store> {
@@ -15,15 +15,16 @@ pub fn expected(project: &Project, observed: &Observed, images: &Images) -> Vec<
 
 fn of(project: &Project, service: &Service, images: &Images) -> Vec<Store> {
     let chosen = images.get(&service.name).cloned().unwrap_or_default();
-    let volumes = service.mounts.iter().filter_map(|mount| match &mount.source {
+    let volumes = mounts_in_order(service).into_iter().filter_map(|mount| match &mount.source {
         MountSource::Volume(key) => Some((project.volumes.get(key)?.name.clone(), &mount.target)),
         _ => None,
     });
     let store = |(index, (volume, target)): (usize, (String, &String))| Store {
         name: name(&service.name, index),
         service: service.name.clone(),
-        kind: if index == 0 { kind(service) } else { Kind::Volume },
+        kind: kind_of_volume(service, index, target),
         container: service.container_name.clone(),
+        users: Vec::new(),
         state: State::Created,
         volume,
         path: target.trim_end_matches('/').to_owned(),

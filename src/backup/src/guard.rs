@@ -187,6 +187,7 @@ mod tests {
             service: "db".to_owned(),
             kind,
             container: "c".to_owned(),
+            users: Vec::new(),
             state: State::Running,
             volume: "v".to_owned(),
             path: "/data".to_owned(),

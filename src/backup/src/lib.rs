@@ -30,6 +30,7 @@ mod scratch;
 mod sieve;
 mod sql;
 mod statements;
+mod stopped;
 mod store;
 mod window;
 

@@ -95,6 +95,16 @@ impl<'a> Server<'a> {
         .await
     }
 
+    /// About how many bytes a dump of these databases has; or their files.
+    pub async fn size(&self, databases: &[String], files: bool) -> Result<u64> {
+        let mut size = 0;
+        for database in databases {
+            let lines = self.sql(database, if files { FILES_SIZE } else { TABLES_SIZE }).await?;
+            size += lines.first().and_then(|l| l.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(size)
+    }
+
     /// Version of the server: `16.4`.
     pub async fn version(&self) -> Result<String> {
         let lines = self.sql("postgres", "SHOW server_version;").await?;
@@ -136,6 +146,10 @@ impl<'a> Server<'a> {
         Ok(text)
     }
 }
+
+const FILES_SIZE: &str = "SELECT pg_database_size(current_database());";
+const TABLES_SIZE: &str = "SELECT coalesce(sum(pg_table_size(oid)), 0)::bigint FROM pg_class \
+    WHERE relkind IN ('r', 'm') AND oid >= 16384;";
 
 /// Statements that give another database of the same name the same owner, settings and rights.
 const SETTINGS: &str = r"

@@ -11,6 +11,7 @@ use crate::owner::{self, LABEL_OWNER, Life};
 use crate::prove;
 use crate::rest;
 use crate::restore::{finish, remove_servers, stop, undo};
+use crate::stopped;
 use crate::window::{self, LABEL_WORK, workers};
 
 /// What an interrupted backup or restore left behind, and what was done about it.
@@ -24,6 +25,8 @@ pub struct Recovered {
     pub finished: Vec<String>,
     /// Stores whose restore had changed nothing yet, or had come to its end: only its tools were left.
     pub cleared: Vec<String>,
+    /// Containers that were started again.
+    pub started: Vec<String>,
     /// Containers that ran before and could not be started again, each with the reason.
     pub not_started: Vec<String>,
 }
@@ -50,6 +53,7 @@ pub async fn recover(engine: &Engine, project: &str, observed: &Observed) -> Res
 /// The same, whoever left it: somebody has made sure that it is at work no more.
 pub async fn take_over(engine: &Engine, project: &str, observed: &Observed) -> Result<Recovered> {
     let mut recovered = Recovered { thawed: window::recover(engine, project, observed).await?, ..Recovered::default() };
+    (recovered.started, recovered.not_started) = stopped::recover(engine, project, observed).await?;
     for server in workers(project, observed, "server") {
         engine.remove_helper(&server.name).await?;
     }
@@ -106,7 +110,7 @@ async fn end(
     let ran = marker.ran.iter().rev().filter(|name| observed.containers.iter().any(|c| c.name == **name));
     let started = join_all(ran.map(|name| async move { (name, engine.start_container(name).await) })).await;
     let failed = started.into_iter().filter_map(|(name, started)| Some(format!("{name}: {}", started.err()?)));
-    recovered.not_started = failed.collect();
+    recovered.not_started.extend(failed);
     marker.remove(engine).await
 }
 

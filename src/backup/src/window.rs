@@ -16,7 +16,7 @@ use crate::owner::{self, LABEL_OWNER};
 
 /// Label of everything that a backup or a restore makes for a while: the project that it works on.
 pub const LABEL_WORK: &str = "dev.banyan.work";
-/// Label: what kind of work, `window`, `files` or `server`.
+/// Label: what kind of work, `window`, `stopped`, `copy`, `files`, `server` or `proof`.
 pub const LABEL_PART: &str = "dev.banyan.work.part";
 /// Label: the containers that are frozen.
 const LABEL_FROZEN: &str = "dev.banyan.work.frozen";

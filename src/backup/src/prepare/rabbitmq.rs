@@ -1,12 +1,13 @@
 //! RabbitMQ: its folder, and a node that comes back from it.
 
 use engine::docker::process::Command;
+use engine::progress::{self, Phase};
 
 use super::{Target, Work};
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::live::AtLeast;
-use crate::rabbitmq::Node;
+use crate::rabbitmq::{self, Node};
 use crate::scratch::{Scratch, Settings};
 use crate::store::Store;
 
@@ -16,10 +17,14 @@ impl Work<'_> {
         self.unpack(target, files, "data.tar").await?;
         let (scratch, node) = self.node(store, files).await?;
         let found = node.counts_when_up().await?;
-        let missing = target.archived.counts.keys().find(|queue| !found.contains_key(*queue));
-        if let Some(queue) = missing {
-            let difference = format!("queue {queue} is not there");
+        let expected = rabbitmq::queues(&target.archived).unwrap_or_default();
+        let expired = node.expired().await?;
+        if let Some(difference) = rabbitmq::lost(&expected, &found, expired) {
             return Err(Error::Different { store: store.name.clone(), difference });
+        }
+        if let Some(expired) = expired.filter(|expired| *expired > 0) {
+            let note = format!("{expired} messages have expired since");
+            self.journal.tell(progress::Kind::Service, &store.name, Phase::Reached("checked"), Some(note));
         }
         let env = self.engine.inspect(&store.container).await?.env;
         if let (Some(user), Some(password)) = (env.get("RABBITMQ_DEFAULT_USER"), env.get("RABBITMQ_DEFAULT_PASS")) {

@@ -25,6 +25,7 @@ fn target(service: &str, volume: &str) -> Target {
         service: service.to_owned(),
         kind: Kind::Volume,
         container: format!("p-{service}"),
+        users: Vec::new(),
         state: State::Running,
         volume: volume.to_owned(),
         path: "/data".to_owned(),

@@ -9,7 +9,7 @@ use compose::Observed;
 use engine::Engine;
 
 use super::backup::{
-    Identity, Place, Wanted, check, find, identity, open, plain, recover, restoring, sealing, snapshot, write,
+    Identity, Wanted, check, find, identity, open, plain, recover, restoring, sealing, snapshot, write,
 };
 use super::up::{introduce, prepare};
 use crate::args::{RestoreArgs, SealArgs, UpArgs};
@@ -117,8 +117,7 @@ async fn snapshot_of(
     how: How,
 ) -> Result<PathBuf, Failure> {
     let sealing = sealing(context, &SealArgs::default())?;
-    let wanted = Wanted { place: Place::Folder, sealing, how, more: Vec::new(), physical: false };
-    let written = write(context, engine, loaded, observed, wanted).await;
+    let written = write(context, engine, loaded, observed, Wanted::undo(sealing, how)).await;
     written.map(|(path, _)| path).map_err(|failure| no_snapshot(context, failure))
 }
 

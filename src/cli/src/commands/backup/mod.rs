@@ -3,6 +3,7 @@
 mod create;
 mod kept;
 pub mod plain;
+mod schedule;
 mod show;
 pub mod snapshot;
 
@@ -15,8 +16,9 @@ use crate::args::{BackupArgs, BackupCommand, OpenArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::project::Loaded;
+use crate::report::style::humansize;
 
-pub use create::{Identity, Place, Wanted, identity, sealing, write};
+pub use create::{Identity, Wanted, identity, sealing, write};
 pub use kept::{find, folder};
 pub use show::check;
 
@@ -30,10 +32,10 @@ const TAKE_OVER: &str = "BANYAN_TAKE_OVER";
 pub async fn run(context: &Context, args: BackupArgs) -> Result<u8, Failure> {
     match args.command.unwrap_or(BackupCommand::Create(args.create)) {
         BackupCommand::Create(args) => create::run(context, args).await,
-        BackupCommand::List => kept::list(context),
+        BackupCommand::List { open } => kept::list(context, &open),
         BackupCommand::Show { backup } => show::run(context, &backup).await,
         BackupCommand::Verify { backup, restore } => show::verify(context, &backup, restore).await,
-        BackupCommand::Schedule { at, keep_last, cron } => plain::schedule(context, &at, keep_last, cron),
+        BackupCommand::Schedule { at, keep_last, cron } => schedule::run(context, &at, keep_last, cron),
         BackupCommand::Prune { keep_last, yes } => kept::prune(context, keep_last, yes),
     }
 }
@@ -59,11 +61,11 @@ pub async fn open(context: &Context, file: &Path, args: &OpenArgs) -> Result<(Pa
     if file == Path::new("-") {
         std::fs::create_dir_all(&folder).map_err(|e| kept::unusable(&folder, &e))?;
         let read = move || Archive::from_stream(&mut std::io::stdin().lock(), &folder, &unsealing);
-        return Ok((shown, blocking(read).await?.map_err(|e| opened(&e))?));
+        return Ok((shown, blocking(read).await?.map_err(|e| opened(context, &e))?));
     }
     let path = find(context, file)?;
     let from = path.clone();
-    let archive = blocking(move || Archive::open(&from, &unsealing)).await?.map_err(|e| opened(&e))?;
+    let archive = blocking(move || Archive::open(&from, &unsealing)).await?.map_err(|e| opened(context, &e))?;
     Ok((path, archive))
 }
 
@@ -73,13 +75,16 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     done.map_err(|e| Failure::new(Exit::Other, 50, format!("a task ended by itself: {e}")))
 }
 
-fn opened(error: &archive::Error) -> Failure {
+fn opened(context: &Context, error: &archive::Error) -> Failure {
     use archive::Error as E;
     let text = error.to_string();
     match error {
-        E::Open { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Failure::new(Exit::Usage, 55, text),
+        E::Open { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Failure::new(Exit::Usage, 55, text)
+            .hint(format!("see which there are: {}", context.pasteable(&["backup", "list"]))),
         E::Open { .. } | E::Spool { .. } | E::Folder { .. } => Failure::new(Exit::Other, 55, text),
-        E::Newer { .. } => Failure::new(Exit::Refused, 13, text),
+        E::Newer { .. } => {
+            Failure::new(Exit::Refused, 13, text).hint("restore it with the banyan that made it, or a newer one")
+        }
         _ => Failure::new(Exit::Damaged, 1, text),
     }
 }
@@ -106,6 +111,9 @@ pub fn failed(error: backup::Error) -> Failure {
             true => format!("if it has ended: {TAKE_OVER}=1, and the same command again"),
             false => "wait until it has ended, then type the same command again".to_owned(),
         }),
+        E::TooLong { copied, .. } => Failure::new(Exit::Backup, 6, format!("{text}; nothing was changed"))
+            .details([format!("copied by then: {}", humansize(copied))])
+            .hint("let it take longer with --longest-pause 2m, or first let the queues run empty"),
         _ => Failure::new(Exit::Backup, 1, text),
     }
 }
@@ -161,6 +169,7 @@ pub async fn recovered(
         ("thawed what an interrupted backup had frozen", recovered.thawed),
         ("undid an interrupted restore", recovered.undone),
         ("finished an interrupted restore", recovered.finished),
+        ("started what an interrupted backup or restore had stopped", recovered.started),
         ("cleared up after an interrupted restore", recovered.cleared),
         ("could not start again", recovered.not_started),
     ] {
