@@ -157,13 +157,21 @@ _banyan() {
             return 0
             ;;
         banyan__subcmd__backup)
-            opts="-H -q -h -V --to --online --physical --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version create list show verify schedule prune"
+            opts="-H -q -h -V --name --to --online --longest-pause --physical --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version create list show verify schedule prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --longest-pause)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -219,13 +227,21 @@ _banyan() {
             return 0
             ;;
         banyan__subcmd__backup__subcmd__create)
-            opts="-H -q -h -V --to --online --physical --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
+            opts="-H -q -h -V --name --to --online --longest-pause --physical --format --keep-last --encrypt-to --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --longest-pause)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -281,12 +297,16 @@ _banyan() {
             return 0
             ;;
         banyan__subcmd__backup__subcmd__list)
-            opts="-H -q -h -V --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
+            opts="-H -q -h -V --identity --file --env-file --instance --output --progress --color --host --verbose --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -129,7 +129,9 @@ complete -c banyan -n "__fish_banyan_using_subcommand reset" -l verbose -d 'Say 
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand reset" -s V -l version -d 'Print version'
-complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l to -d 'The file to write, or `-` for standard output [default: a new one where `backup list` finds it]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l name -d 'Keep it under this name in the folder of backups, until somebody deletes it: `reset --to NAME` goes back to it' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l to -d 'The file to write, or `-` for standard output [default: a new one where `backup list` finds it; of SQL text: standard output]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l longest-pause -d 'The longest time for which anything may stand still: then nothing is backed up' -r
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l format -d 'What is written: all stores, or the database alone as SQL text' -r -f -a "banyan\t'Every store, in one checked file'
 sql\t'The database, as text for psql'"
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -l keep-last -d 'Delete older backups of this project, but so many of the newest' -r
@@ -159,8 +161,10 @@ complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_see
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "show" -d 'Show what is in a backup'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "verify" -d 'Read all of a backup, and check that every byte is right'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "schedule" -d 'Print what backs the platform up every day: a systemd timer, or a line for cron'
-complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "prune" -d 'Delete old backups of this project'
-complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l to -d 'The file to write, or `-` for standard output [default: a new one where `backup list` finds it]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and not __fish_seen_subcommand_from create list show verify schedule prune" -f -a "prune" -d 'Delete old backups of this project, but none that was given a name'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l name -d 'Keep it under this name in the folder of backups, until somebody deletes it: `reset --to NAME` goes back to it' -r
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l to -d 'The file to write, or `-` for standard output [default: a new one where `backup list` finds it; of SQL text: standard output]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l longest-pause -d 'The longest time for which anything may stand still: then nothing is backed up' -r
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l format -d 'What is written: all stores, or the database alone as SQL text' -r -f -a "banyan\t'Every store, in one checked file'
 sql\t'The database, as text for psql'"
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -l keep-last -d 'Delete older backups of this project, but so many of the newest' -r
@@ -185,6 +189,7 @@ complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_su
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from create" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l identity -d 'File with the age identities that open it [else BANYAN_BACKUP_PASSPHRASE]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand backup; and __fish_seen_subcommand_from list" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r

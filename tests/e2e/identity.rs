@@ -53,6 +53,7 @@ fn an_instance_is_not_another_one() {
     std::fs::write(&path, "services: [\n").unwrap();
     let gone = copy(&["down", "-v"]);
     assert_eq!(gone.code, 0, "{}", gone.stderr);
+    assert!(gone.stderr.contains("undo it: "), "backed up all the same: {}", gone.stderr);
     assert_eq!(small.stage.leftovers(&name), [""; 0]);
     assert_eq!(small.containers(), first);
     // and the first is not taken for a copy

@@ -5,6 +5,7 @@
 
 mod backup;
 mod clients;
+mod cluster;
 mod guards;
 mod identity;
 mod images;
@@ -15,6 +16,7 @@ mod project;
 mod registry;
 mod remote;
 mod reset;
+mod restore;
 mod seed;
 mod setup;
 mod stack;

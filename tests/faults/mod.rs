@@ -9,6 +9,7 @@ mod engine;
 mod flapping;
 mod killed;
 mod own_engine;
+mod restore;
 mod signals;
 mod start;
 mod taken;

@@ -142,6 +142,34 @@ pub fn publish(stage: &Stage, numbers: std::ops::Range<usize>) {
     });
 }
 
+/// Puts messages that will not be there for ever: some expire after two seconds, and some end with the node.
+pub fn mortal(stage: &Stage, messages: usize) {
+    block(async {
+        let connection = broker(stage).await;
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        for (queue, lives, mode) in [("t.brief", Some(2000), 2), ("t.marked", None, 2), ("t.transient", None, 1)] {
+            let mut arguments = FieldTable::default();
+            if let Some(lives) = lives {
+                arguments.insert(ShortString::from("x-message-ttl"), AMQPValue::LongInt(lives));
+            }
+            let options = QueueDeclareOptions { durable: true, ..Default::default() };
+            channel.queue_declare(queue.into(), options, arguments).await.unwrap();
+            let mut properties = BasicProperties::default().with_delivery_mode(mode);
+            if queue == "t.marked" {
+                // the queue knows nothing of it, the messages do
+                properties = properties.with_expiration("2000".into());
+            }
+            for _ in 0..messages {
+                let options = BasicPublishOptions::default();
+                let sent = channel.basic_publish("".into(), queue.into(), options, b"x", properties.clone());
+                assert!(sent.await.unwrap().await.unwrap().is_ack());
+            }
+        }
+        connection.close(200, "done".into()).await.unwrap();
+    });
+}
+
 /// Takes everything away that [`fill`] has put.
 pub fn wreck(stage: &Stage) {
     sql(stage, "TRUNCATE events; DROP TABLE t_rows; DROP ROLE t_reader; CREATE TABLE t_new (id int);");

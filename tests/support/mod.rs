@@ -1,6 +1,7 @@
 //! A stage for one test: its own folder, data folder, environment and project; all gone when it is dropped.
 
 pub mod filled;
+pub mod forged;
 pub mod registry;
 
 use std::collections::BTreeMap;

@@ -7,11 +7,9 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use banyan_protocol::Timestamp;
-
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::name::EXTENSION;
+use crate::name::{EXTENSION, FileName};
 use crate::read::Archive;
 use crate::seal::Unsealing;
 use crate::write::PARTIAL;
@@ -45,31 +43,41 @@ pub fn list(folder: &Path, unsealing: &Unsealing) -> Result<Vec<Listed>> {
 pub struct Kept {
     /// Its file.
     pub path: PathBuf,
-    /// When it was made.
-    pub created: Timestamp,
-    /// The project that it is of.
-    pub project: String,
-    /// The instance that it is of.
-    pub instance: String,
+    /// Its name, which says whose it is and from when.
+    pub name: FileName,
 }
 
 impl Listed {
-    /// What decides whether it is kept; nothing for one that cannot be read, which is neither counted nor removed.
+    /// The name that it was given by itself; nothing for one that somebody named.
+    #[must_use]
+    pub fn name(&self) -> Option<FileName> {
+        self.path.file_name()?.to_str()?.parse().ok()
+    }
+
+    /// What decides whether it is kept. Nothing for one that was named by somebody, cannot be read, or is of another
+    /// project than its name says: those are neither counted nor removed. One that is encrypted goes by its name.
     #[must_use]
     pub fn kept(&self) -> Option<Kept> {
-        let Manifest { created, project, instance, .. } = self.manifest.as_ref().ok()?;
-        Some(Kept { path: self.path.clone(), created: *created, project: project.clone(), instance: instance.clone() })
+        let name = self.name()?;
+        match &self.manifest {
+            Ok(it) if it.project == name.project && it.instance == name.instance => {}
+            Err(Error::Sealed { .. }) => {}
+            _ => return None,
+        }
+        Some(Kept { path: self.path.clone(), name })
     }
 }
 
-/// Which archives are too many when the `keep_last` newest ones of each instance are kept; the oldest first.
+/// Which archives are too many when the `keep_last` newest ones of each instance are kept, those that undo something by
+/// themselves; the oldest first.
 #[must_use]
 pub fn surplus(archives: &[Kept], keep_last: NonZeroUsize) -> Vec<&Kept> {
     let mut instances: BTreeMap<_, Vec<&Kept>> = BTreeMap::new();
     for archive in archives {
-        instances.entry((&archive.project, &archive.instance)).or_default().push(archive);
+        let FileName { project, instance, undo, .. } = &archive.name;
+        instances.entry((project, instance, undo)).or_default().push(archive);
     }
-    let by_age = |archives: &mut Vec<&Kept>| archives.sort_by_key(|it| (it.created, it.path.clone()));
+    let by_age = |archives: &mut Vec<&Kept>| archives.sort_by_key(|it| (it.name.created, it.path.clone()));
     let mut surplus = Vec::new();
     for mut archives in instances.into_values() {
         by_age(&mut archives);

@@ -106,13 +106,20 @@ impl Archive {
     /// # Errors
     /// One for each member that is damaged.
     pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<(), Vec<Error>> {
-        let (mut damage, mut before) = (Vec::new(), 0);
-        for member in &self.manifest().members {
-            let checked = self.read(member).and_then(|it| it.check(&mut |done| progress(before + done)));
-            damage.extend(checked.err());
-            before += member.size;
-            progress(before);
-        }
+        let mut done = 0;
+        self.read_all(&mut |_, bytes| {
+            done += bytes.len() as u64;
+            progress(done);
+        })
+    }
+
+    /// The same, with a look at the bytes of each member while they go by. Whether they are right is known at the end.
+    ///
+    /// # Errors
+    /// One for each member that is damaged.
+    pub fn read_all(&self, look: &mut dyn FnMut(&Member, &[u8])) -> Result<(), Vec<Error>> {
+        let mut read = |member: &Member| self.read(member)?.each(&mut |bytes| look(member, bytes));
+        let damage: Vec<Error> = self.manifest().members.iter().map(&mut read).filter_map(Result::err).collect();
         if damage.is_empty() { Ok(()) } else { Err(damage) }
     }
 

@@ -1,25 +1,26 @@
 //! From a running project to one file.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod cold;
+mod elastic;
+mod out;
+mod postgres;
+mod rabbitmq;
+mod rdb;
 
-use archive::{Kind, Manifest, Method, Skipped, Summary, Writer};
+use std::time::{Duration, Instant};
+
+use archive::{Consistency, Kind, Manifest, Method, Skipped, Summary, Writer};
 use compose::observed::{Observed, State};
 use compose::project::Project;
 use engine::Engine;
-use engine::docker::process::Command;
 use engine::progress::{self, Journal, Phase};
-use futures_util::future::try_join_all;
-use futures_util::{Stream, StreamExt};
+use futures_util::future::{join_all, try_join_all};
 use tokio_util::sync::CancellationToken;
 
-use crate::elastic::Cluster;
 use crate::error::{Error, Result};
-use crate::postgres::physical::{Log, Mark};
-use crate::postgres::{self, FILES, LOG, Moment, Session};
-use crate::rabbitmq::{Armed, Node};
-use crate::rdb::{self, Forked};
-use crate::store::{Store, stores};
+use crate::store::{Store, out_of_reach, stores};
 use crate::window::Window;
+use out::{Out, heard};
 
 /// What a backup needs to know.
 pub struct Order<'a> {
@@ -35,8 +36,14 @@ pub struct Order<'a> {
     pub cancel: &'a CancellationToken,
     /// How the moment is taken.
     pub how: How,
+    /// The longest time for which anything may stand still.
+    pub longest: Duration,
     /// Stores beside those that have a container of their own.
     pub more: Vec<Store>,
+    /// Stores that are left out, by name.
+    pub without: Vec<String>,
+    /// True when a store that cannot be backed up leaves nothing to be done: else it is skipped.
+    pub whole: bool,
     /// PostgreSQL's files instead of dumps: faster, and for the same image only.
     pub physical: bool,
 }
@@ -58,374 +65,215 @@ pub struct Captured {
     pub summary: Summary,
     /// How long the project stood still.
     pub window: Duration,
+    /// Stores that run and could not be backed up: they are among the skipped ones.
+    pub failed: Vec<String>,
 }
 
-/// A store that is about to be asked for its moment …
-enum Asked<'a> {
-    Postgres { server: postgres::Server<'a>, sessions: Vec<Session>, log: Option<Log> },
-    Redis { server: rdb::Server<'a>, folder: String, file: String },
-    Rabbitmq { node: Node<'a>, about: (String, String), armed: Box<Armed> },
+/// The stores that are about to be asked for their moment …
+#[derive(Default)]
+struct Asked<'a> {
+    databases: Vec<(Store, postgres::Asked<'a>)>,
+    caches: Vec<(Store, rdb::Asked<'a>)>,
+    brokers: Vec<(Store, rabbitmq::Asked<'a>)>,
 }
 
-/// … and one that has been.
-enum Held<'a> {
-    Postgres {
-        server: postgres::Server<'a>,
-        moments: Vec<Moment>,
-        marked: Option<(Log, Mark)>,
-    },
-    Redis {
-        server: rdb::Server<'a>,
-        folder: String,
-        file: String,
-        forked: Forked,
-    },
+/// … and those that have been.
+#[derive(Default)]
+struct Held<'a> {
+    databases: Vec<(Store, postgres::Held<'a>)>,
+    caches: Vec<(Store, rdb::Held<'a>)>,
     /// Written in the window.
-    Rabbitmq(archive::Store),
+    brokers: Vec<archive::Store>,
 }
 
 /// Writes everything into `writer`; `manifest` says who and when, and is completed here.
-pub async fn capture(order: &Order<'_>, mut writer: Writer, mut manifest: Manifest) -> Result<Captured> {
+pub async fn capture(order: &Order<'_>, writer: Writer, mut manifest: Manifest) -> Result<Captured> {
     let mut all = stores(order.project, order.observed);
     all.extend(order.more.iter().cloned());
-    let (asked, copied): (Vec<Store>, Vec<Store>) =
-        all.into_iter().partition(|s| s.is_asked() && order.how != How::Stopped);
-    let (running, stopped): (Vec<Store>, Vec<Store>) =
-        asked.into_iter().partition(|s| matches!(s.state, State::Running | State::Paused));
-    for store in &stopped {
-        let reason = format!("its container is {}", store.state.as_str());
-        skip(order, &mut manifest, store, reason);
+    if order.how != How::Stopped {
+        let unseen = out_of_reach(order.project, order.observed, &all);
+        unseen.into_iter().for_each(|s| skip(order, &mut manifest, &s.name, s.reason));
     }
-    let Some(like) = running.first().or(copied.first()).map(|s| s.container.clone()) else {
+    all.retain(|s| !order.without.contains(&s.name));
+    // of what must be whole, a store that does not run, or never for long, is copied as it is
+    let rests = |s: &Store| order.whole && !matches!(s.state, State::Running | State::Paused);
+    let (asked, copied): (Vec<Store>, Vec<Store>) =
+        all.into_iter().partition(|s| s.is_asked() && order.how != How::Stopped && !rests(s));
+    let (running, stopped): (Vec<Store>, Vec<Store>) = asked.into_iter().partition(|s| s.state == State::Running);
+    for store in &stopped {
+        skip(order, &mut manifest, &store.name, format!("its container is {}", store.state.as_str()));
+    }
+    if running.is_empty() && copied.is_empty() {
+        return Err(Error::Nothing { project: order.project.name.clone() });
+    }
+
+    let mut failed = Vec::new();
+    let mut asked = Asked::default();
+    let prepared = heard(order.cancel, join_all(running.iter().map(|store| prepare(order, store)))).await?;
+    for (store, prepared) in running.iter().zip(prepared) {
+        match prepared.map_err(|error| error.of(&store.name)) {
+            Ok(ready) => asked.extend(ready),
+            Err(error @ Error::Store { .. }) if !order.whole && (running.len() > 1 || !copied.is_empty()) => {
+                skip(order, &mut manifest, &store.name, error.to_string());
+                failed.push(store.name.clone());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(like) = asked.stores().chain(&copied).next().map(|s| s.container.clone()) else {
         return Err(Error::Nothing { project: order.project.name.clone() });
     };
-    let prepared = try_join_all(running.iter().map(|store| prepare(order, store))).await?;
-    tokio::select! {
-        copied = copy_files(order, &running, &prepared, &mut writer) => copied?,
-        () = order.cancel.cancelled() => return Err(Error::Interrupted),
+    let mut out = Out::new(order, writer, &copied);
+    for (store, server) in &asked.databases {
+        server.files(&mut out, store).await.map_err(|e| e.of(&store.name))?;
     }
 
-    let frozen = if order.how == How::Window { to_freeze(order, &running) } else { Vec::new() };
-    let brokers: Vec<String> =
-        running.iter().filter(|s| s.kind == Kind::Rabbitmq).map(|s| s.container.clone()).collect();
-    let window = Window::open(order.engine, &order.project.name, &like, frozen, &brokers).await?;
-    let held = tokio::select! {
-        held = hold(order, &running, prepared, &mut writer) => held,
-        () = order.cancel.cancelled() => Err(Error::Interrupted),
-    };
-    let window = window.close().await?;
-    let held = held?;
-
-    let rest = async {
-        for (store, held) in running.iter().zip(held) {
-            manifest.stores.push(write(order, &mut writer, store, held).await?);
+    let (held, window) = in_window(order, &like, asked, &mut out).await?;
+    let began = Instant::now();
+    manifest.stores.extend(held.brokers);
+    let kept = try_join_all(held.caches.into_iter().map(|(store, held)| async move {
+        let kept = held.keep(order).await.map_err(|e| e.of(&store.name))?;
+        Ok::<_, Error>((store, kept))
+    }));
+    let written = async {
+        for (store, held) in held.databases {
+            manifest.stores.push(held.write(&mut out, &store).await.map_err(|e| e.of(&store.name))?);
+            out.backed_up(&store, began);
         }
-        for store in &copied {
-            if store.kind != Kind::Elasticsearch || order.how == How::Stopped {
-                manifest.stores.push(cold(order, &mut writer, store).await?);
-                continue;
-            }
-            match indices(order, &mut writer, store).await? {
-                Ok(entry) => manifest.stores.push(entry),
-                Err(reason) => skip(order, &mut manifest, store, reason),
-            }
-        }
-        Ok::<(), Error>(())
+        Ok::<_, Error>(())
     };
-    tokio::select! {
-        written = rest => written?,
-        () = order.cancel.cancelled() => return Err(Error::Interrupted),
+    let (kept, ()) = tokio::try_join!(kept, written)?;
+    for (store, kept) in kept {
+        if !kept.exact && order.how == How::Window {
+            manifest.consistency = Consistency::PerStore;
+            let note = "it saved once more before its file could be read, so its data is of a later moment".to_owned();
+            order.journal.tell(progress::Kind::Service, &store.name, Phase::Warned("later"), Some(note));
+        }
+        manifest.stores.push(kept.write(&mut out, &store).await.map_err(|e| e.of(&store.name))?);
+        out.backed_up(&store, began);
     }
+    for store in &copied {
+        if store.kind == Kind::Elasticsearch && order.how != How::Stopped {
+            match elastic::write(&mut out, store).await.map_err(|e| e.of(&store.name)) {
+                Ok(Ok(entry)) => {
+                    manifest.stores.push(entry);
+                    out.backed_up(store, began);
+                }
+                Ok(Err(reason)) => skip(order, &mut manifest, &store.name, reason),
+                Err(error) => return Err(error),
+            }
+        } else {
+            manifest.stores.push(cold::write(&mut out, store).await.map_err(|e| e.of(&store.name))?);
+            out.backed_up(store, began);
+        }
+    }
+    let writer = out.writer;
     let summary = tokio::task::spawn_blocking(move || writer.finish(manifest)).await.map_err(|_| Error::Lost)??;
-    Ok(Captured { summary, window })
+    Ok(Captured { summary, window, failed })
 }
 
-fn skip(order: &Order<'_>, manifest: &mut Manifest, store: &Store, reason: String) {
-    order.journal.tell(progress::Kind::Service, &store.name, Phase::Warned("skipped"), Some(reason.clone()));
-    manifest.skipped.push(Skipped { name: store.name.clone(), reason });
+fn skip(order: &Order<'_>, manifest: &mut Manifest, name: &str, reason: String) {
+    order.journal.tell(progress::Kind::Service, name, Phase::Warned("skipped"), Some(reason.clone()));
+    manifest.skipped.push(Skipped { name: name.to_owned(), reason });
 }
 
 /// Everything that runs and is no store could change one.
-fn to_freeze(order: &Order<'_>, stores: &[Store]) -> Vec<String> {
-    let is_store = |name: &str| stores.iter().any(|s| s.container == name);
+fn to_freeze(order: &Order<'_>, asked: &Asked<'_>) -> Vec<String> {
+    let is_store = |name: &str| asked.stores().any(|s| s.container == name);
     let runs = order.observed.containers.iter().filter(|c| c.state == State::Running && !c.is_one_off());
     runs.filter(|c| !is_store(&c.name)).map(|c| c.name.clone()).collect()
 }
 
 /// All that takes time and changes nothing.
 async fn prepare<'a>(order: &Order<'a>, store: &Store) -> Result<Asked<'a>> {
-    let engine = order.engine;
-    let (container, service) = (store.container.clone(), store.name.clone());
-    Ok(match store.kind {
-        Kind::Postgres => {
-            let server = postgres::Server::of(engine, &service, &container, store.ready.as_ref()).await?;
-            let databases = server.databases().await?;
-            let sessions = try_join_all(databases.iter().map(|d| server.open(d))).await?;
-            let log = if order.physical { Some(server.keep_log().await?) } else { None };
-            Asked::Postgres { server, sessions, log }
-        }
-        Kind::Redis => {
-            let password = store.ready.as_ref().and_then(|r| r.password.clone());
-            let server = rdb::Server { engine, container, service, password };
-            let (folder, file) = server.file().await?;
-            Asked::Redis { server, folder, file }
-        }
-        _ => {
-            let node = Node { engine, container, service };
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let id = format!("{:x}-{:x}", std::process::id(), now.as_nanos());
-            let (about, armed) = tokio::try_join!(node.name_and_version(), node.arm(&id))?;
-            Asked::Rabbitmq { node, about, armed: Box::new(armed) }
-        }
-    })
-}
-
-/// The files of databases, of some time before the moment: their logs will lead there.
-async fn copy_files(order: &Order<'_>, stores: &[Store], asked: &[Asked<'_>], writer: &mut Writer) -> Result<()> {
-    for (store, asked) in stores.iter().zip(asked) {
-        if let Asked::Postgres { server, log: Some(_), .. } = asked {
-            run(order, store, server, writer, &format!("{}/{FILES}", store.name), &server.copy_files()).await?;
-        }
+    let mut asked = Asked::default();
+    match store.kind {
+        Kind::Postgres => asked.databases.push((store.clone(), postgres::Asked::of(order, store).await?)),
+        Kind::Redis => asked.caches.push((store.clone(), rdb::Asked::of(order, store).await?)),
+        _ => asked.brokers.push((store.clone(), rabbitmq::Asked::of(order, store).await?)),
     }
-    Ok(())
+    Ok(asked)
 }
 
-/// What has to happen in the window: the moments of all stores, and the copy of the queues.
-async fn hold<'a>(
+/// Freezes, takes the moments of all stores and the copy of the queues, and thaws: whatever happens, and not before the
+/// last request that freezes something has come to its end.
+async fn in_window<'a>(
     order: &Order<'_>,
-    stores: &[Store],
-    asked: Vec<Asked<'a>>,
-    writer: &mut Writer,
-) -> Result<Vec<Held<'a>>> {
-    let mut brokers = Vec::new();
-    let mut others = Vec::new();
-    for (index, asked) in asked.into_iter().enumerate() {
-        match asked {
-            Asked::Rabbitmq { node, about, armed } => brokers.push((index, node, about, armed)),
-            other => others.push((index, other)),
-        }
+    like: &str,
+    asked: Asked<'a>,
+    out: &mut Out<'_>,
+) -> Result<(Held<'a>, Duration)> {
+    if asked.stores().next().is_none() {
+        return Ok((Held::default(), Duration::ZERO));
     }
-    let moments = try_join_all(others.into_iter().map(|(index, asked)| async move {
-        let held = match asked {
-            Asked::Postgres { server, sessions, log } => {
-                let mut moments = try_join_all(sessions.into_iter().map(Session::hold)).await?;
-                let mut marked = None;
-                if let Some(mut log) = log {
-                    let mark;
-                    (mark, moments) = log.mark(moments).await?;
-                    marked = Some((log, mark));
-                }
-                Held::Postgres { server, moments, marked }
+    let frozen = if order.how == How::Window { to_freeze(order, &asked) } else { Vec::new() };
+    let brokers: Vec<String> = asked.brokers.iter().map(|(s, _)| s.container.clone()).collect();
+    let window = Window::open(order.engine, &order.project.name, like, frozen, &brokers).await?;
+    let end = order.cancel.child_token();
+    let (held, late) = {
+        let mut held = std::pin::pin!(hold(order, asked, out, &end));
+        tokio::select! {
+            held = &mut held => (held, false),
+            () = tokio::time::sleep(order.longest) => {
+                end.cancel();
+                (held.await, true)
             }
-            Asked::Redis { server, folder, file } => {
-                let forked = server.fork().await?;
-                Held::Redis { server, folder, file, forked }
-            }
-            Asked::Rabbitmq { .. } => unreachable!("put aside above"),
-        };
-        Ok::<_, Error>((index, held))
-    }));
+        }
+    };
+    let window = window.close().await?;
+    match held {
+        Err(Error::Interrupted) if late && !order.cancel.is_cancelled() => {
+            Err(Error::TooLong { limit: order.longest, copied: out.done() })
+        }
+        held => Ok((held?, window)),
+    }
+}
+
+/// What has to happen in the window. It comes to its end soon after `end`, and is never dropped before.
+async fn hold<'a>(order: &Order<'_>, asked: Asked<'a>, out: &mut Out<'_>, end: &CancellationToken) -> Result<Held<'a>> {
+    let Asked { databases, caches, brokers } = asked;
+    let moments = async {
+        let databases = try_join_all(databases.into_iter().map(|(store, server)| async move {
+            let held = server.hold().await.map_err(|e| e.of(&store.name))?;
+            Ok::<_, Error>((store, held))
+        }));
+        let caches = try_join_all(caches.into_iter().map(|(store, server)| async move {
+            let held = server.hold().await.map_err(|e| e.of(&store.name))?;
+            Ok::<_, Error>((store, held))
+        }));
+        let both = async { tokio::try_join!(databases, caches) };
+        let moments = heard(end, both).await.and_then(|moments| moments);
+        if moments.is_err() {
+            // no use in copying on
+            end.cancel();
+        }
+        moments
+    };
     let copies = async {
         let mut copies = Vec::new();
-        for (index, node, about, armed) in brokers {
-            let entry = copy_queues(order, &stores[index], &node, about, *armed, writer).await?;
-            copies.push((index, Held::Rabbitmq(entry)));
+        for (store, broker) in brokers {
+            copies.push(broker.copy(order, out, &store, end).await.map_err(|e| e.of(&store.name))?);
         }
-        Ok(copies)
+        Ok::<_, Error>(copies)
     };
-    let (mut held, copies) = tokio::try_join!(moments, copies)?;
-    held.extend(copies);
-    held.sort_by_key(|(index, _)| *index);
-    Ok(held.into_iter().map(|(_, held)| held).collect())
-}
-
-async fn copy_queues(
-    order: &Order<'_>,
-    store: &Store,
-    node: &Node<'_>,
-    (name, version): (String, String),
-    armed: Armed,
-    writer: &mut Writer,
-) -> Result<archive::Store> {
-    let counts = armed.fire(node).await?;
-    order.engine.pause_container(&store.container).await?;
-    let member = format!("{}/data.tar", store.name);
-    let tar = order.engine.download(&store.container, &format!("{}/.", store.path));
-    let copied = pour(order, store, writer, &member, tar).await;
-    order.engine.unpause_container(&store.container).await?;
-    copied?;
-    let mut entry = entry(store, Method::Physical, vec![member]);
-    entry.counts = counts;
-    entry.server_version = version;
-    entry.facts.insert("node".to_owned(), name);
-    Ok(entry)
-}
-
-/// Writes what was held.
-async fn write(order: &Order<'_>, writer: &mut Writer, store: &Store, held: Held<'_>) -> Result<archive::Store> {
-    let began = Instant::now();
-    let entry = match held {
-        Held::Rabbitmq(entry) => entry,
-        Held::Redis { server, folder, file, forked } => {
-            let exact = server.saved(&forked).await?;
-            let member = format!("{}/dump.tar", store.name);
-            let tar = order.engine.download(&store.container, &format!("{folder}/{file}"));
-            pour(order, store, writer, &member, tar).await?;
-            let mut entry = entry(store, Method::Physical, vec![member]);
-            if let Some(keys) = forked.keys.filter(|_| exact) {
-                entry.counts.insert("keys".to_owned(), keys);
-            }
-            entry.facts.insert("file".to_owned(), file);
-            entry.server_version = server.version().await?;
-            entry
-        }
-        Held::Postgres { server, mut moments, marked: Some((log, mark)) } => {
-            let members = [FILES, LOG].map(|name| format!("{}/{name}", store.name)).to_vec();
-            run(order, store, &server, writer, &members[1], &log.copy(&server, &mark)).await?;
-            let mut entry = entry(store, Method::Physical, members);
-            if mark.exact {
-                let facts = try_join_all(moments.iter_mut().map(Moment::facts)).await?;
-                let facts = postgres::merged(facts);
-                (entry.counts, entry.digests) = (facts.counts, facts.digests);
-            }
-            entry.facts.insert("lsn".to_owned(), mark.place);
-            entry.server_version = server.version().await?;
-            entry
-        }
-        Held::Postgres { server, mut moments, marked: None } => {
-            let mut members = Vec::new();
-            let databases: Vec<String> = moments.iter().map(|m| m.database.clone()).collect();
-            let globals = format!("{}/globals.sql", store.name);
-            run(order, store, &server, writer, &globals, &server.dump_globals()).await?;
-            members.push(globals);
-            let settings = format!("{}/settings.sql", store.name);
-            let text = server.database_settings(&databases).await?;
-            let whole = futures_util::stream::iter([Ok(bytes::Bytes::from(text))]);
-            pour(order, store, writer, &settings, whole).await?;
-            members.push(settings);
-            let mut facts = Vec::new();
-            for moment in &mut moments {
-                let member = postgres::member(&store.name, &moment.database);
-                let dump = server.dump(moment);
-                // the counts come from the same snapshot, on the other core
-                let (dumped, counted) =
-                    tokio::join!(run(order, store, &server, writer, &member, &dump), moment.facts());
-                dumped?;
-                facts.push(counted?);
-                members.push(member);
-            }
-            let mut entry = entry(store, Method::Logical, members);
-            let facts = postgres::merged(facts);
-            (entry.counts, entry.digests) = (facts.counts, facts.digests);
-            entry.server_version = server.version().await?;
-            entry
-        }
-    };
-    let note = format!("in {:.1} s", began.elapsed().as_secs_f64());
-    order.journal.tell(progress::Kind::Service, &store.name, Phase::Done("backed up"), Some(note));
-    Ok(entry)
-}
-
-/// The standard output of a program becomes a member.
-async fn run(
-    order: &Order<'_>,
-    store: &Store,
-    server: &postgres::Server<'_>,
-    writer: &mut Writer,
-    member: &str,
-    command: &Command,
-) -> Result<()> {
-    let process = order.engine.start(&store.container, command).await?;
-    process.input.close().await;
-    let mut output = process.output;
-    let mut to = writer.member(member)?;
-    let mut done = 0;
-    while let Some(bytes) = output.next().await? {
-        to.push(&bytes).await?;
-        done += bytes.len() as u64;
-        tell(order, store, done);
+    match tokio::join!(moments, copies) {
+        (Ok((databases, caches)), Ok(brokers)) => Ok(Held { databases, caches, brokers }),
+        // the cause, not its consequence
+        (Err(Error::Interrupted) | Ok(_), Err(error)) | (Err(error), _) => Err(error),
     }
-    server.ended_well(output.end().await?, || format!("write {member}"))?;
-    to.finish()?;
-    Ok(())
 }
 
-/// A stream becomes a member.
-async fn pour<S>(order: &Order<'_>, store: &Store, writer: &mut Writer, member: &str, from: S) -> Result<()>
-where
-    S: Stream<Item = std::result::Result<bytes::Bytes, engine::docker::Error>>,
-{
-    let mut from = std::pin::pin!(from);
-    let mut to = writer.member(member)?;
-    let mut done = 0;
-    while let Some(bytes) = from.next().await {
-        let bytes = bytes?;
-        to.push(&bytes).await?;
-        done += bytes.len() as u64;
-        tell(order, store, done);
+impl<'a> Asked<'a> {
+    fn stores(&self) -> impl Iterator<Item = &Store> {
+        let databases = self.databases.iter().map(|(s, _)| s);
+        databases.chain(self.caches.iter().map(|(s, _)| s)).chain(self.brokers.iter().map(|(s, _)| s))
     }
-    to.finish()?;
-    Ok(())
-}
 
-fn tell(order: &Order<'_>, store: &Store, done: u64) {
-    order.journal.tell(progress::Kind::Service, &store.name, Phase::Bytes("backing up", done, 0), None);
-}
-
-/// A snapshot of the indices, or why there can be none.
-async fn indices(
-    order: &Order<'_>,
-    writer: &mut Writer,
-    store: &Store,
-) -> Result<std::result::Result<archive::Store, String>> {
-    if store.state != State::Running {
-        return Ok(Err(format!("its container is {}", store.state.as_str())));
+    fn extend(&mut self, more: Self) {
+        self.databases.extend(more.databases);
+        self.caches.extend(more.caches);
+        self.brokers.extend(more.brokers);
     }
-    let detail = order.engine.inspect(&store.container).await?;
-    let Some(folder) = detail.env.get("path.repo").filter(|f| f.starts_with(&store.path)) else {
-        return Ok(Err("path.repo names no folder of its volume, so it takes no snapshots".to_owned()));
-    };
-    let service = order.project.services.get(&store.service);
-    let Some(probe) = service.and_then(|s| engine::wait::probe(order.engine, s, &detail)) else {
-        return Ok(Err("its port cannot be reached from here".to_owned()));
-    };
-    let cluster = Cluster::at(&store.name, &probe.host, probe.port)?;
-    let location = format!("{folder}/banyan");
-    // of a run that was killed
-    cluster.forget().await;
-    let member = format!("{}/snapshot.tar", store.name);
-    let taken = async {
-        cluster.register(&location).await?;
-        cluster.snapshot().await?;
-        let counts = cluster.counts().await?;
-        let tar = order.engine.download(&store.container, &location);
-        pour(order, store, writer, &member, tar).await?;
-        Ok::<_, Error>(counts)
-    };
-    let taken = taken.await;
-    cluster.forget().await;
-    let mut entry = entry(store, Method::SnapshotApi, vec![member]);
-    entry.counts = taken?;
-    entry.server_version = cluster.version().await?;
-    order.journal.tell(progress::Kind::Service, &store.name, Phase::Done("backed up"), None);
-    Ok(Ok(entry))
-}
-
-/// Stop, copy, and start only what ran.
-async fn cold(order: &Order<'_>, writer: &mut Writer, store: &Store) -> Result<archive::Store> {
-    let ran = matches!(store.state, State::Running | State::Restarting);
-    if ran {
-        order.engine.stop_container(&store.container).await?;
-    }
-    let member = format!("{}/volume.tar", store.name);
-    let tar = order.engine.download(&store.container, &format!("{}/.", store.path));
-    let copied = pour(order, store, writer, &member, tar).await;
-    if ran {
-        order.engine.start_container(&store.container).await?;
-    }
-    copied?;
-    order.journal.tell(progress::Kind::Service, &store.name, Phase::Done("backed up"), None);
-    Ok(entry(store, Method::ColdCopy, vec![member]))
 }
 
 fn entry(store: &Store, method: Method, members: Vec<String>) -> archive::Store {

@@ -7,6 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use engine::Engine;
+use engine::docker::process::Command;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -16,32 +19,122 @@ const REPOSITORY: &str = "banyan";
 /// How long a snapshot or a restore may take.
 const LIMIT: Duration = Duration::from_secs(3600);
 
+/// The fact of a cluster that holds its indices, as JSON.
+pub const FACT_INDICES: &str = "indices";
+
+/// What an index holds at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Documents {
+    /// How many.
+    pub count: u64,
+    /// What was ever done to them; `None` for a server that does not tell.
+    pub changes: Option<u64>,
+}
+
+/// How many documents a snapshot has of an index, whoever wrote while it was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// At least so many; an index with none may be missing.
+    pub least: u64,
+    /// At most so many.
+    pub most: u64,
+}
+
+/// What a snapshot that was taken between the two holds.
+pub fn bounds(before: &BTreeMap<String, Documents>, after: &BTreeMap<String, Documents>) -> Vec<Index> {
+    let mut indices = Vec::new();
+    for (name, first) in before {
+        // one that was deleted meanwhile may be in it or not
+        let Some(second) = after.get(name) else { continue };
+        let changes = first.changes.zip(second.changes).and_then(|(from, to)| to.checked_sub(from));
+        let (least, most) =
+            changes.map_or((0, u64::MAX), |n| (first.count.saturating_sub(n), first.count.saturating_add(n)));
+        indices.push(Index { name: name.clone(), least, most });
+    }
+    indices
+}
+
+/// What a backup says of its indices; `None` when it says nothing, or nothing that can be read.
+pub fn indices(archived: &archive::Store) -> Option<Vec<Index>> {
+    serde_json::from_str(archived.facts.get(FACT_INDICES)?).ok()
+}
+
+/// What is not as it must be, in words.
+pub fn difference(expected: &[Index], found: &BTreeMap<String, u64>) -> Option<String> {
+    expected.iter().find_map(|index| {
+        let Index { name, least, most } = index;
+        match found.get(name) {
+            None if *least == 0 => None,
+            None => Some(format!("index {name} is not there")),
+            Some(is) if (*least..=*most).contains(is) => None,
+            Some(is) if least == most => Some(format!("index {name}: {least} documents expected, {is} found")),
+            Some(is) => Some(format!("index {name}: {least} to {most} documents expected, {is} found")),
+        }
+    })
+}
+
 /// A cluster that can be reached over HTTP.
 pub struct Cluster {
-    http: reqwest::Client,
-    base: String,
+    way: Way,
     service: String,
 }
 
+/// How it is reached.
+enum Way {
+    /// From here.
+    Direct { http: reqwest::Client, base: String },
+    /// By `curl` in its container, which may have no network.
+    Within { engine: Box<Engine>, container: String },
+}
+
 impl Cluster {
+    /// The cluster in this container.
+    pub fn within(engine: &Engine, service: &str, container: &str) -> Self {
+        let way = Way::Within { engine: Box::new(engine.clone()), container: container.to_owned() };
+        Self { way, service: service.to_owned() }
+    }
+
     /// The cluster at this address.
     pub fn at(service: &str, host: &str, port: u16) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().timeout(LIMIT).build();
         let http = http.map_err(|e| Error::Answer { doing: format!("ask {service}"), answer: e.to_string() })?;
-        Ok(Self { http, base: format!("http://{host}:{port}"), service: service.to_owned() })
+        Ok(Self { way: Way::Direct { http, base: format!("http://{host}:{port}") }, service: service.to_owned() })
     }
 
     async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Result<Value> {
         let doing = || format!("ask {} for {method} {path}", self.service);
-        let failed = |e: reqwest::Error| Error::Answer { doing: doing(), answer: e.to_string() };
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let answer = request.send().await.map_err(failed)?;
-        let status = answer.status();
-        let text = answer.text().await.map_err(failed)?;
-        if !status.is_success() {
+        let (status, text) = match &self.way {
+            Way::Direct { http, base } => {
+                let failed = |e: reqwest::Error| Error::Answer { doing: doing(), answer: e.to_string() };
+                let mut request = http.request(method.clone(), format!("{base}{path}"));
+                if let Some(body) = body {
+                    request = request.header("content-type", "application/json").body(body.to_string());
+                }
+                let answer = request.send().await.map_err(failed)?;
+                (answer.status().as_u16(), answer.text().await.map_err(failed)?)
+            }
+            Way::Within { engine, container } => {
+                let url = format!("http://127.0.0.1:9200{path}");
+                let mut args = vec!["curl", "-sS", "-X", method.as_str(), "-w", "\n%{http_code}", &url];
+                let body = body.map(|body| body.to_string()).unwrap_or_default();
+                if !body.is_empty() {
+                    args.extend(["-H", "content-type: application/json", "--data-binary", "@-"]);
+                }
+                let (text, ended) = engine.run(container, &Command::new(args), body.as_bytes()).await?;
+                if ended.code != 0 {
+                    return Err(Error::Program { doing: doing(), code: ended.code, output: ended.output });
+                }
+                let (text, status) = text.rsplit_once('\n').unwrap_or(("", &text));
+                let status = status
+                    .trim()
+                    .parse()
+                    .map_err(|_| Error::Answer { doing: doing(), answer: status.chars().take(300).collect() })?;
+                (status, text.to_owned())
+            }
+        };
+        if !(200..300).contains(&status) {
             let answer = format!("{status}: {}", text.chars().take(300).collect::<String>());
             return Err(Error::Answer { doing: doing(), answer });
         }
@@ -94,6 +187,23 @@ impl Cluster {
             counts.insert(index.to_owned(), answer["count"].as_u64().unwrap_or(0));
         }
         Ok(counts)
+    }
+
+    /// The same, with what was ever done to them.
+    pub async fn documents(&self) -> Result<BTreeMap<String, Documents>> {
+        let counts = self.counts().await?;
+        let wanted = "indices.*.shards.*.routing.primary,indices.*.shards.*.seq_no.max_seq_no";
+        let path = format!("/*,-.*/_stats?level=shards&filter_path={wanted}");
+        let answer = self.ask(reqwest::Method::GET, &path, None).await?;
+        let of = |(name, count): (String, u64)| {
+            let shards = answer["indices"][&name]["shards"].as_object().into_iter().flat_map(|s| s.values());
+            let primaries = shards.filter_map(Value::as_array).flatten().filter(|s| s["routing"]["primary"] == true);
+            // the numbers begin at 0, and -1 is none
+            let changes = primaries.map(|s| s["seq_no"]["max_seq_no"].as_i64()?.checked_add(1)?.try_into().ok());
+            let changes = changes.collect::<Option<Vec<u64>>>().filter(|all| !all.is_empty());
+            (name, Documents { count, changes: changes.map(|all| all.iter().sum()) })
+        };
+        Ok(counts.into_iter().map(of).collect())
     }
 
     /// Deletes the snapshot and forgets the place; one that is not there is no error.
@@ -152,6 +262,10 @@ mod tests {
                         l if l.starts_with("PUT /_snapshot/banyan/backup") => {
                             format!(r#"{{"snapshot":{{"state":"{state}"}}}}"#)
                         }
+                        l if l.contains("/_stats") => r#"{"indices":{"jaeger-span-2030-01-01":{"shards":{
+                            "0":[{"routing":{"primary":true},"seq_no":{"max_seq_no":39}},{"routing":{"primary":false},"seq_no":{"max_seq_no":39}}],
+                            "1":[{"routing":{"primary":true},"seq_no":{"max_seq_no":9}}]}}}}"#
+                            .to_owned(),
                         l if l.contains("_cat/indices") => r#"[{"index":"jaeger-span-2030-01-01"}]"#.to_owned(),
                         l if l.ends_with("_count") => r#"{"count":42}"#.to_owned(),
                         _ => r#"{"acknowledged":true}"#.to_owned(),
@@ -192,6 +306,31 @@ mod tests {
                 "DELETE /_snapshot/banyan".to_owned(),
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn changes_are_those_of_all_primaries() {
+        let (cluster, _) = stub("SUCCESS").await;
+        let documents = cluster.documents().await.unwrap();
+        let expected = Documents { count: 42, changes: Some(50) };
+        assert_eq!(documents, BTreeMap::from([("jaeger-span-2030-01-01".to_owned(), expected)]));
+    }
+
+    #[test]
+    fn a_snapshot_lies_between_two_counts() {
+        let at = |count, changes| BTreeMap::from([("i".to_owned(), Documents { count, changes })]);
+        let index = |least, most| vec![Index { name: "i".to_owned(), least, most }];
+        assert_eq!(bounds(&at(42, Some(50)), &at(42, Some(50))), index(42, 42));
+        assert_eq!(bounds(&at(42, Some(50)), &at(44, Some(52))), index(40, 44));
+        assert_eq!(bounds(&at(42, None), &at(44, Some(52))), index(0, u64::MAX));
+        assert_eq!(bounds(&at(1, Some(1)), &BTreeMap::new()), []);
+        let found = |count| BTreeMap::from([("i".to_owned(), count), ("another".to_owned(), 1)]);
+        assert_eq!(difference(&index(40, 44), &found(44)), None);
+        assert_eq!(difference(&index(0, 4), &BTreeMap::new()), None);
+        let told = difference(&index(40, 44), &found(45));
+        assert_eq!(told.as_deref(), Some("index i: 40 to 44 documents expected, 45 found"));
+        let told = difference(&index(42, 42), &BTreeMap::new());
+        assert_eq!(told.as_deref(), Some("index i is not there"));
     }
 
     #[tokio::test]

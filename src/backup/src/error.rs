@@ -1,8 +1,10 @@
 //! What a backup or a restore can fail with.
 
+use std::time::Duration;
+
 use engine::docker;
 
-/// Why it failed; what was there before is still there.
+/// Why it failed. What was there before is still there, unless a variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A request to the engine.
@@ -51,6 +53,50 @@ pub enum Error {
         /// What differs, with both values.
         difference: String,
     },
+    /// The present data and the restored one do not fit in beside each other.
+    #[error("there is no room for the restored data of {store}: {needed} bytes, and {free} are free")]
+    NoRoom {
+        /// The store whose volume it is.
+        store: String,
+        /// Bytes in the backup, of all stores.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The restored data was in its place, and something failed then; the old data is back.
+    #[error("{why}; the old data is in place again")]
+    PutBack {
+        /// What failed.
+        #[source]
+        why: Box<Error>,
+    },
+    /// The old data could not be put back; whoever comes next goes on with it.
+    #[error("{why}; and the old data could not be put back: {stuck}")]
+    HalfWay {
+        /// What failed first.
+        #[source]
+        why: Box<Error>,
+        /// What failed when that was to be undone.
+        stuck: Box<Error>,
+    },
+    /// An interrupted restore cannot be ended, because something of it is gone.
+    #[error("cannot end an interrupted restore of {store}: {why}")]
+    Stuck {
+        /// The store.
+        store: String,
+        /// What is missing.
+        why: String,
+    },
+    /// Another banyan is at work on the project.
+    #[error("another banyan works on project {project}: {owner}")]
+    Busy {
+        /// The project.
+        project: String,
+        /// `process 812 on laptop`
+        owner: String,
+        /// True when it cannot be told from here whether it still is.
+        elsewhere: bool,
+    },
     /// A store did not come up with the restored data.
     #[error("{store} does not come up with the restored data: {why}")]
     NotReady {
@@ -79,6 +125,23 @@ pub enum Error {
         /// The project.
         project: String,
     },
+    /// One store cannot be backed up.
+    #[error("cannot back up {store}: {why}")]
+    Store {
+        /// The store.
+        store: String,
+        /// What went wrong with it.
+        #[source]
+        why: Box<Error>,
+    },
+    /// Everything would have stood still for longer than it may.
+    #[error("the copy of the queues was not complete within {} s, the longest that anything may stand still", .limit.as_secs_f64())]
+    TooLong {
+        /// The longest time.
+        limit: Duration,
+        /// Bytes that were copied by then.
+        copied: u64,
+    },
     /// Somebody asked for an end.
     #[error("interrupted")]
     Interrupted,
@@ -89,3 +152,14 @@ pub enum Error {
 
 /// The result of anything here.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The same as a matter of one store, unless it is one of the file or of the whole.
+    pub(crate) fn of(self, store: &str) -> Self {
+        match self {
+            Self::Archive(_) | Self::Interrupted | Self::Lost | Self::Store { .. } | Self::TooLong { .. } => self,
+            Self::Engine(docker::Error::Transport { .. }) => self,
+            why => Self::Store { store: store.to_owned(), why: Box::new(why) },
+        }
+    }
+}

@@ -8,33 +8,30 @@
 //! | `prepared` | the old data | delete `.banyan-new` |
 //! | `out` | a part of the old data; the rest is in `.banyan-old` | move that back |
 //! | `in` | a part of the new data, nothing of the old | move it to `.banyan-new`, then as `out` |
+//! | `done` | the new data, which has been asked for and is right | cannot be: the old data goes |
 //!
 //! Each of these can be repeated after an interruption at any point. The swaps of several stores become one through the
-//! first store's file: when that says `done`, the old data goes everywhere; until then everything can be undone.
-
-use std::collections::BTreeMap;
+//! first store's file: when that says `done`, the old data goes everywhere; until then everything can be undone. Which
+//! stores belong together stands in `marker.rs`.
 
 use engine::Engine;
 use engine::docker::helpers::Helper;
 use engine::docker::process::Command;
 
 use crate::error::{Error, Result};
+use crate::marker::Place;
 use crate::store::Store;
 use crate::window::labels;
 
-/// Label: the service whose data it works on.
-pub const LABEL_SERVICE: &str = "dev.banyan.work.service";
-/// Label: where the volume is mounted.
-pub const LABEL_PATH: &str = "dev.banyan.work.path";
-/// Label: the container of the store.
-pub const LABEL_STORE: &str = "dev.banyan.work.store";
-/// Label: the service whose volume holds the word that counts for all.
-pub const LABEL_FIRST: &str = "dev.banyan.work.first";
-/// Label: the containers to start again at the end.
-pub const LABEL_RAN: &str = "dev.banyan.work.ran";
-
 /// Sleeps until it is told to end.
 const IDLE: &str = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done";
+
+/// The kind of work.
+pub(crate) const PART: &str = "files";
+
+fn idle() -> Option<Vec<String>> {
+    Some(["/bin/sh", "-c", IDLE].map(str::to_owned).to_vec())
+}
 
 /// Functions of all scripts. `$1` is the folder of the volume.
 const FUNCTIONS: &str = r#"
@@ -50,6 +47,12 @@ all_to() {
         mv "$entry" "$2"/
     done
 }
+undo() {
+    if [ "$(state)" = done ]; then echo "it is done, and there is no way back" >&2; exit 1; fi
+    if [ "$(state)" = in ]; then mkdir -p .banyan-new; all_to . .banyan-new; say out; fi
+    if [ "$(state)" = out ]; then mkdir -p .banyan-old; all_to .banyan-old .; say prepared; fi
+    clear_up
+}
 clear_up() { rm -rf .banyan-new .banyan-old .banyan-state.new; sync; rm -f .banyan-state; }
 "#;
 
@@ -58,6 +61,8 @@ const BEGIN: &str = r#"
 rm -rf .banyan-new .banyan-old
 say prepared
 mkdir -p .banyan-new
+# whoever owns the volume makes its files in there
+if owner=$(stat -c %u:%g . 2>/dev/null); then chown "$owner" .banyan-new; chmod "$(stat -c %a .)" .banyan-new; fi
 "#;
 
 const SWAP: &str = r#"
@@ -70,11 +75,7 @@ all_to .banyan-new .
 sync
 "#;
 
-const UNDO: &str = r#"
-if [ "$(state)" = in ]; then mkdir -p .banyan-new; all_to . .banyan-new; say out; fi
-if [ "$(state)" = out ]; then mkdir -p .banyan-old; all_to .banyan-old .; say prepared; fi
-clear_up
-"#;
+const UNDO: &str = "undo\n";
 
 const DONE: &str = "say done\n";
 
@@ -82,6 +83,23 @@ const DONE: &str = "say done\n";
 const FINISH: &str = "clear_up\n";
 
 const STATE: &str = "state\n";
+
+/// `$2` lies in `.banyan-new`.
+const MAKE_FOLDER: &str = r#"
+mkdir -p -- "$2"
+if owner=$(stat -c %u:%g . 2>/dev/null); then chown -R "$owner" .banyan-new; fi
+"#;
+
+/// In blocks of 1024 bytes.
+const ROOM: &str =
+    "df -Pk . 2>/dev/null | { read -r head; read -r device all used free rest && echo \"$free\"; } || true\n";
+
+/// Names end with a zero: a name may hold anything else.
+const FOLDERS: &str = r#"
+for entry in "$2"/* "$2"/.[!.]*; do
+    if [ -d "$entry" ] && [ ! -L "$entry" ]; then printf '%s\0' "${entry##*/}"; fi
+done
+"#;
 
 /// How far the swap in a volume is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,25 +119,20 @@ pub enum State {
 pub struct Files {
     engine: Engine,
     /// The container that does it.
-    pub name: String,
-    /// The service.
-    pub service: String,
+    pub container: String,
+    /// The store.
+    pub store: String,
     path: String,
 }
 
 impl Files {
-    /// Makes the container and starts it. `first` and `ran` are for whoever finds it after a crash.
-    pub async fn start(engine: &Engine, project: &str, store: &Store, first: &str, ran: &[String]) -> Result<Self> {
-        let name = format!("{project}-banyan-{}-files", store.name);
-        let found_later = [
-            (LABEL_SERVICE, store.name.clone()),
-            (LABEL_PATH, store.path.clone()),
-            (LABEL_STORE, store.container.clone()),
-            (LABEL_FIRST, first.to_owned()),
-            (LABEL_RAN, ran.join(",")),
-        ];
-        let more = found_later.map(|(label, value)| (label.to_owned(), value)).into();
-        Self::make(engine, project, store, "files", name, more).await
+    /// Makes the container, after that of the store, and starts it.
+    pub async fn start(engine: &Engine, project: &str, store: &Store) -> Result<Self> {
+        Self::make(engine, project, store, PART, Self::name(project, &store.name)).await
+    }
+
+    fn name(project: &str, store: &str) -> String {
+        format!("{project}-banyan-{store}-files")
     }
 
     /// The same for another kind of work.
@@ -128,32 +141,67 @@ impl Files {
         project: &str,
         store: &Store,
         part: &str,
-        name: String,
-        more: BTreeMap<String, String>,
+        container: String,
     ) -> Result<Self> {
-        let mut labels = labels(project, part);
-        labels.extend(more);
         let helper = Helper {
-            name: name.clone(),
-            labels,
-            entrypoint: Some(["/bin/sh", "-c", IDLE].map(str::to_owned).to_vec()),
+            name: container.clone(),
+            labels: labels(project, part),
+            entrypoint: idle(),
             volumes: vec![(store.volume.clone(), store.path.clone())],
             ..Helper::default()
         };
         engine.create_helper(&store.container, &helper).await?;
-        engine.start_container(&name).await?;
-        Ok(Self { engine: engine.clone(), name, service: store.name.clone(), path: store.path.clone() })
+        engine.start_container(&container).await?;
+        Ok(Self { engine: engine.clone(), container, store: store.name.clone(), path: store.path.clone() })
     }
 
-    /// One that was found.
-    pub async fn found(engine: &Engine, name: &str, service: &str, path: &str) -> Result<Self> {
-        engine.start_container(name).await?;
-        Ok(Self { engine: engine.clone(), name: name.to_owned(), service: service.to_owned(), path: path.to_owned() })
+    /// The same for a restore that was interrupted: all that is left of it may be its marker and the volume.
+    pub async fn again(engine: &Engine, project: &str, place: &Place, image: &str) -> Result<Self> {
+        let container = Self::name(project, &place.store);
+        let helper = Helper {
+            name: container.clone(),
+            labels: labels(project, PART),
+            entrypoint: idle(),
+            volumes: vec![(place.volume.clone(), place.path.clone())],
+            ..Helper::default()
+        };
+        engine.create_helper_of(image, &helper).await?;
+        engine.start_container(&container).await?;
+        Ok(Self { engine: engine.clone(), container, store: place.store.clone(), path: place.path.clone() })
     }
 
     /// An empty folder for the new data.
     pub async fn begin(&self) -> Result<()> {
         self.script("make room for the restored data", BEGIN).await.map(|_| ())
+    }
+
+    /// A folder for a part of the new data, with those on the way; it belongs to whom the volume belongs.
+    pub async fn make_folder(&self, folder: &str) -> Result<()> {
+        self.asked("make a folder for the restored data", MAKE_FOLDER, &[folder]).await.map(|_| ())
+    }
+
+    /// Bytes that fit into the volume; `None` when that cannot be told.
+    pub async fn room(&self) -> Result<Option<u64>> {
+        let text = self.asked("measure the room", ROOM, &[]).await?;
+        Ok(text.trim().parse::<u64>().ok().map(|blocks| blocks.saturating_mul(1024)))
+    }
+
+    /// Gives a file of the new data another name.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.asked("rename a restored file", "mv -f -- \"$2\" \"$3\"", &[from, to]).await.map(|_| ())
+    }
+
+    /// True when one of these is there.
+    pub async fn exists(&self, paths: &[String]) -> Result<bool> {
+        let script = "shift; for path; do if [ -e \"$path\" ]; then echo yes; break; fi; done";
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        Ok(self.asked("look for restored files", script, &paths).await?.trim() == "yes")
+    }
+
+    /// The names of the folders in a folder.
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        let text = self.asked("list restored folders", FOLDERS, &[folder]).await?;
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
     /// The new data takes the place of the old one, which is kept. Nobody may use the volume.
@@ -185,7 +233,7 @@ impl Files {
             "out" | "in" => Ok(State::Swapping),
             "done" => Ok(State::Done),
             other => Err(Error::Answer {
-                doing: format!("read the state of a restore of {}", self.service),
+                doing: format!("read the state of a restore of {}", self.store),
                 answer: other.to_owned(),
             }),
         }
@@ -193,17 +241,22 @@ impl Files {
 
     /// Removes the container.
     pub async fn remove(self) -> Result<()> {
-        Ok(self.engine.remove_helper(&self.name).await?)
+        Ok(self.engine.remove_helper(&self.container).await?)
     }
 
     async fn script(&self, doing: &str, script: &str) -> Result<String> {
+        self.asked(doing, script, &[]).await
+    }
+
+    async fn asked(&self, doing: &str, script: &str, more: &[&str]) -> Result<String> {
         let text = format!("{FUNCTIONS}{script}");
-        let command = Command::new(["/bin/sh", "-c", &text, "banyan", &self.path]).user("0");
-        let (text, ended) = self.engine.run(&self.name, &command, b"").await?;
+        let args = ["/bin/sh", "-c", text.as_str(), "banyan", self.path.as_str()];
+        let command = Command::new(args.iter().chain(more).copied()).user("0");
+        let (text, ended) = self.engine.run(&self.container, &command, b"").await?;
         if ended.code == 0 {
             return Ok(text);
         }
-        let doing = format!("{doing} of {}", self.service);
+        let doing = format!("{doing} of {}", self.store);
         Err(Error::Program { doing, code: ended.code, output: ended.output })
     }
 }

@@ -6,6 +6,7 @@
 //! uncompressed to standard output, so that it needs no room in the container and is compressed only once. For the same
 //! image there is a faster way: [`physical`].
 
+pub mod definition;
 mod facts;
 pub mod physical;
 mod session;
@@ -94,6 +95,16 @@ impl<'a> Server<'a> {
         .await
     }
 
+    /// About how many bytes a dump of these databases has; or their files.
+    pub async fn size(&self, databases: &[String], files: bool) -> Result<u64> {
+        let mut size = 0;
+        for database in databases {
+            let lines = self.sql(database, if files { FILES_SIZE } else { TABLES_SIZE }).await?;
+            size += lines.first().and_then(|l| l.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(size)
+    }
+
     /// Version of the server: `16.4`.
     pub async fn version(&self) -> Result<String> {
         let lines = self.sql("postgres", "SHOW server_version;").await?;
@@ -136,6 +147,10 @@ impl<'a> Server<'a> {
     }
 }
 
+const FILES_SIZE: &str = "SELECT pg_database_size(current_database());";
+const TABLES_SIZE: &str = "SELECT coalesce(sum(pg_table_size(oid)), 0)::bigint FROM pg_class \
+    WHERE relkind IN ('r', 'm') AND oid >= 16384;";
+
 /// Statements that give another database of the same name the same owner, settings and rights.
 const SETTINGS: &str = r"
 SELECT format('ALTER DATABASE %I OWNER TO %I;', datname, pg_get_userbyid(datdba))
@@ -145,6 +160,16 @@ SELECT format('ALTER DATABASE %I SET %s = %s;', current_database(), split_part(c
          THEN substr(c, strpos(c, '=') + 1) ELSE quote_literal(substr(c, strpos(c, '=') + 1)) END)
 FROM pg_db_role_setting s, unnest(setconfig) c
 WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database());
+SELECT format('ALTER ROLE %I IN DATABASE %I SET %s = %s;', pg_get_userbyid(setrole), current_database(),
+    split_part(c, '=', 1),
+    CASE WHEN split_part(c, '=', 1) IN ('search_path', 'DateStyle', 'temp_tablespaces', 'session_preload_libraries')
+         THEN substr(c, strpos(c, '=') + 1) ELSE quote_literal(substr(c, strpos(c, '=') + 1)) END)
+FROM pg_db_role_setting s, unnest(setconfig) c
+WHERE setrole <> 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database());
+SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s;', datname, datconnlimit)
+FROM pg_database WHERE datname = current_database() AND datconnlimit <> -1;
+SELECT format('COMMENT ON DATABASE %I IS %L;', datname, shobj_description(oid, 'pg_database'))
+FROM pg_database WHERE datname = current_database() AND shobj_description(oid, 'pg_database') IS NOT NULL;
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', datname) FROM pg_database
 WHERE datname = current_database() AND datacl IS NOT NULL;
 SELECT format('GRANT %s ON DATABASE %I TO %s%s;', privilege_type, datname,
@@ -184,18 +209,37 @@ impl Session {
     }
 }
 
-/// The member of a database's dump. Its name goes into the member's: letters and digits as they are, the rest as `_xx`.
+/// The command line of a container as far as options can be added to it. One that names a file of settings which is not
+/// in the volume would not find it.
+pub fn own_line(command: &[String]) -> Vec<String> {
+    let first = command.first().map_or("", String::as_str);
+    let is_server = first.rsplit('/').next() == Some("postgres") || first.starts_with('-');
+    if !is_server || command.iter().any(|word| word.contains("config_file=")) {
+        return vec!["postgres".to_owned()];
+    }
+    let name = first.starts_with('-').then(|| "postgres".to_owned());
+    name.into_iter().chain(command.iter().cloned()).collect()
+}
+
+/// The longest name that goes into a member's.
+const NAME_MOST: usize = 60;
+
+/// The member of a database's dump. Its name goes into the member's: letters and digits as they are, the rest as `_xx`; a
+/// long one is cut, and told from others by its hash.
 pub fn member(service: &str, database: &str) -> String {
-    let mut name = format!("{service}/db-");
+    let mut name = String::new();
     for byte in database.bytes() {
         if byte.is_ascii_alphanumeric() { name.push(byte.into()) } else { name.push_str(&format!("_{byte:02x}")) }
     }
-    name + ".dump"
+    if name.len() > NAME_MOST {
+        name = format!("-{}-{}", &name[..20], compose::digest::short(&database));
+    }
+    format!("{service}/db-{name}.dump")
 }
 
-/// The database of such a member.
+/// The database of such a member; `None` for one with a long name.
 pub fn database_of(member: &str) -> Option<String> {
-    let name = member.split_once("/db-")?.1.strip_suffix(".dump")?;
+    let name = member.split_once("/db-")?.1.strip_suffix(".dump").filter(|name| !name.starts_with('-'))?;
     let mut parts = name.split('_');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
@@ -228,5 +272,17 @@ mod tests {
             assert_eq!(database_of(&member).as_deref(), Some(name));
         }
         assert_eq!(database_of("postgres/globals.sql"), None);
+        let long = ["ä".repeat(31), "ä".repeat(30) + "b"].map(|name| member("postgres", &name));
+        assert!(long[0].len() <= 90 && long[0] != long[1], "{long:?}");
+        assert_eq!(database_of(&long[0]), None);
+    }
+
+    #[test]
+    fn options_are_added_to_what_takes_options() {
+        let line = |words: &[&str]| own_line(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()).join(" ");
+        assert_eq!(line(&["postgres", "-c", "fsync=off"]), "postgres -c fsync=off");
+        assert_eq!(line(&["-c", "fsync=off"]), "postgres -c fsync=off");
+        assert_eq!(line(&["postgres", "-c", "config_file=/etc/p.conf"]), "postgres");
+        assert_eq!(line(&["sh", "-c", "exec postgres"]), "postgres");
     }
 }

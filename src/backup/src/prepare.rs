@@ -1,5 +1,11 @@
 //! Restored data, made beside the present one and proved by the store's own server.
 
+mod cluster;
+mod cold;
+mod elastic;
+mod rabbitmq;
+mod redis;
+
 use std::collections::BTreeMap;
 
 use archive::{Archive, Kind, MemberReader, Method};
@@ -9,12 +15,10 @@ use engine::docker::process::Command;
 use engine::progress::{self, Journal, Phase};
 use futures_util::stream;
 
-use crate::elastic::Cluster;
 use crate::error::{Error, Result};
 use crate::files::Files;
+use crate::live::{self, AtLeast};
 use crate::postgres;
-use crate::rabbitmq::Node;
-use crate::rdb;
 use crate::scratch::{Scratch, Settings};
 use crate::store::Store;
 
@@ -40,7 +44,8 @@ pub struct Target {
 
 impl Work<'_> {
     /// Fills `.banyan-new` of the store's volume, and asks a server on it whether everything is there.
-    pub async fn prepare(&self, target: &Target, files: &Files) -> Result<()> {
+    /// What it found there must be found in the live server, too.
+    pub async fn prepare(&self, target: &Target, files: &Files) -> Result<AtLeast> {
         if target.archived.method == Method::ColdCopy {
             return self.cold(target, files).await;
         }
@@ -50,7 +55,7 @@ impl Work<'_> {
             Kind::Redis => self.redis(target, files).await,
             Kind::Rabbitmq => self.rabbitmq(target, files).await,
             Kind::Elasticsearch => self.elasticsearch(target, files).await,
-            _ => self.unpack(target, files, "volume.tar").await,
+            _ => self.unpack(target, files, "volume.tar").await.map(|()| AtLeast::default()),
         }
     }
 
@@ -72,7 +77,7 @@ impl Work<'_> {
                 Some((chunk, (member, done)))
             }
         });
-        Ok(self.engine.upload(&files.name, folder, tar).await?)
+        Ok(self.engine.upload(&files.container, folder, tar).await?)
     }
 
     /// A member goes into a program's standard input; how the program ended is checked.
@@ -109,7 +114,7 @@ impl Work<'_> {
         Ok(errors)
     }
 
-    async fn postgres(&self, target: &Target) -> Result<()> {
+    async fn postgres(&self, target: &Target) -> Result<AtLeast> {
         let store = &target.store;
         let live = postgres::Server::of(self.engine, &store.name, &store.container, store.ready.as_ref()).await?;
         let folder = self.data_folder(store).await?;
@@ -128,7 +133,7 @@ impl Work<'_> {
             // the server that makes the cluster listens on its socket only: this tells the two apart
             "listen_addresses=127.0.0.1",
         ];
-        let mut command = vec!["postgres".to_owned()];
+        let mut command = postgres::own_line(&self.engine.inspect(&store.container).await?.command);
         command.extend(settings.iter().flat_map(|s| ["-c".to_owned(), (*s).to_owned()]));
         let env = BTreeMap::from([("PGDATA".to_owned(), folder)]);
         let settings = Settings { env, command: Some(command), ..Settings::default() };
@@ -140,34 +145,28 @@ impl Work<'_> {
 
         let mut told = Told { store, done: 0, total: target.archived.size, member: "globals.sql".to_owned() };
         let mut globals = self.archive.member(&format!("{}/globals.sql", target.archived.name))?;
-        let psql = server.command(&["psql", "-qAtX", "-d", "template1"]);
+        let psql = server.command(&["psql", "-qAtX", "-v", "VERBOSITY=sqlstate", "-d", "template1"]);
         let errors = self.feed(&server, &psql, &mut globals, &mut told).await?;
-        // the superuser is there already
-        if let Some(error) = errors.lines().find(|l| l.contains("ERROR") && !l.contains("already exists")) {
-            let doing = format!("restore the roles of {}", store.name);
-            return Err(Error::Program { doing, code: 0, output: error.to_owned() });
-        }
+        self.role_trouble(target, &errors)?;
+        let definition = self.definition(target).await?;
         let mut databases = Vec::new();
-        for name in &target.archived.members {
-            let Some(database) = postgres::database_of(name) else { continue };
-            told.member = format!("database {database}");
-            let quoted = format!("\"{}\"", database.replace('"', "\"\""));
-            // made anew: the image may have put something of its own into it
-            let make =
-                format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE);\nCREATE DATABASE {quoted} TEMPLATE template0;");
-            server.sql("template1", &make).await?;
+        for (name, database) in self.databases(target, &definition) {
+            told.member = format!("database {}", database.name);
+            self.create(target, &server, &database).await?;
             let restore =
-                ["pg_restore", "--exit-on-error", "--single-transaction", "--no-tablespaces", "-d", &database];
-            let mut member = self.archive.member(name)?;
+                ["pg_restore", "--exit-on-error", "--single-transaction", "--no-tablespaces", "-d", &database.name];
+            let mut member = self.archive.member(&name)?;
             self.feed(&server, &server.command(&restore), &mut member, &mut told).await?;
-            databases.push(database);
+            databases.push(database.name);
         }
+        self.settings(target, &server, &definition).await?;
         told.member = "settings.sql".to_owned();
         let mut settings = self.archive.member(&format!("{}/settings.sql", target.archived.name))?;
         let strict = server.command(&["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", "template1"]);
         self.feed(&server, &strict, &mut settings, &mut told).await?;
-        self.prove_databases(target, &server, &databases).await?;
-        scratch.stop().await
+        let least = self.prove_databases(target, &server, &databases).await?;
+        scratch.stop().await?;
+        Ok(least)
     }
 
     /// The services can log in with what the project says now, and everything is there.
@@ -176,7 +175,7 @@ impl Work<'_> {
         target: &Target,
         server: &postgres::Server<'_>,
         databases: &[String],
-    ) -> Result<()> {
+    ) -> Result<AtLeast> {
         if !server.password.is_empty() {
             let (user, password) = (server.user.replace('"', "\"\""), server.password.replace('\'', "''"));
             server.sql("template1", &format!("ALTER ROLE \"{user}\" PASSWORD '{password}';")).await?;
@@ -184,18 +183,21 @@ impl Work<'_> {
         let (counts, digests) = (target.archived.counts.clone(), target.archived.digests.clone());
         if counts.is_empty() {
             // nothing was counted, because somebody never stopped writing
-            return Ok(());
+            return Ok(AtLeast::of_tables(&live::tables(server).await?));
         }
         let mut facts = Vec::new();
         for database in databases {
             facts.push(server.open(database).await?.hold().await?.facts().await?);
         }
-        let difference = (postgres::Facts { counts, digests }).difference(&postgres::merged(facts));
-        difference.map_or(Ok(()), |difference| Err(Error::Different { store: target.store.name.clone(), difference }))
+        let found = postgres::merged(facts);
+        match (postgres::Facts { counts, digests }).difference(&found) {
+            None => Ok(AtLeast::of_tables(&found.counts)),
+            Some(difference) => Err(Error::Different { store: target.store.name.clone(), difference }),
+        }
     }
 
     /// Files and the log after them: a server replays it to the moment of the backup.
-    async fn postgres_files(&self, target: &Target, files: &Files) -> Result<()> {
+    async fn postgres_files(&self, target: &Target, files: &Files) -> Result<AtLeast> {
         let store = &target.store;
         let Some(place) = target.archived.facts.get("lsn").filter(|lsn| is_place(lsn)) else {
             return Err(Error::Refused(vec![format!("{}: no place in its log is named", store.name)]));
@@ -224,55 +226,19 @@ impl Work<'_> {
         let check = ["psql", "-qAtXw", "-h", "127.0.0.1", "-d", "template1", "-c", replayed];
         scratch.until(&server.command(&check)).await?;
         let databases = server.databases().await?;
-        self.prove_databases(target, &server, &databases).await?;
-        scratch.stop().await
+        let least = self.prove_databases(target, &server, &databases).await?;
+        scratch.stop().await?;
+        Ok(least)
     }
 
     /// A line of shell in the container of the volume.
     async fn shell(&self, files: &Files, doing: &str, line: &str) -> Result<()> {
-        let (_, ended) = self.engine.run(&files.name, &Command::shell(line).user("0"), b"").await?;
+        let (_, ended) = self.engine.run(&files.container, &Command::shell(line).user("0"), b"").await?;
         if ended.code == 0 {
             return Ok(());
         }
-        let doing = format!("{doing} of {}", files.service);
+        let doing = format!("{doing} of {}", files.store);
         Err(Error::Program { doing, code: ended.code, output: ended.output })
-    }
-
-    /// A copy of the volume; a server that can be asked is started on it.
-    async fn cold(&self, target: &Target, files: &Files) -> Result<()> {
-        let store = &target.store;
-        self.unpack(target, files, "volume.tar").await?;
-        let folder = store.new_folder();
-        let (settings, check) = match target.archived.kind {
-            Kind::Postgres => {
-                let live =
-                    postgres::Server::of(self.engine, &store.name, &store.container, store.ready.as_ref()).await?;
-                let env = BTreeMap::from([("PGDATA".to_owned(), self.data_folder(store).await?)]);
-                let command = ["postgres", "-c", "listen_addresses=127.0.0.1"].map(str::to_owned).to_vec();
-                let check = live.command(&["psql", "-qAtXw", "-d", "template1", "-c", "SELECT 1"]);
-                (Settings { env, command: Some(command), ..Settings::default() }, check)
-            }
-            Kind::Redis => {
-                let test = Command::new(["test", "-d", &format!("{folder}/appendonlydir")]);
-                let appends = self.engine.run(&files.name, &test, b"").await?.1.code == 0;
-                let appendonly = if appends { "yes" } else { "no" };
-                let command =
-                    ["redis-server", "--dir", &folder, "--appendonly", appendonly, "--save", "", "--bind", "127.0.0.1"];
-                let command = Some(command.map(str::to_owned).to_vec());
-                (
-                    Settings { command, ..Settings::default() },
-                    Command::shell("redis-cli -h 127.0.0.1 ping | grep -qx PONG"),
-                )
-            }
-            Kind::Rabbitmq => {
-                let settings = Settings { network: true, linked: Some("mnesia"), ..Settings::default() };
-                (settings, Command::new(["rabbitmqctl", "-q", "await_startup"]))
-            }
-            _ => return Ok(()),
-        };
-        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
-        scratch.until(&check).await?;
-        scratch.stop().await
     }
 
     /// PGDATA of the new data.
@@ -282,86 +248,6 @@ impl Work<'_> {
             return Err(Error::Refused(vec![format!("the data of {} is not in its volume: {folder}", store.name)]));
         };
         Ok(format!("{}{rest}", store.new_folder()))
-    }
-
-    async fn redis(&self, target: &Target, files: &Files) -> Result<()> {
-        let store = &target.store;
-        self.unpack(target, files, "dump.tar").await?;
-        let file = target.archived.facts.get("file").cloned().unwrap_or_else(|| "dump.rdb".to_owned());
-        let folder = store.new_folder();
-        let command = ["redis-server", "--dir", &folder, "--dbfilename", &file, "--appendonly", "no", "--save", ""];
-        let command = command.into_iter().chain(["--bind", "127.0.0.1", "--protected-mode", "no"]);
-        let command = Some(command.map(str::to_owned).collect());
-        let scratch =
-            Scratch::start(self.engine, self.project, store, Settings { command, ..Settings::default() }).await?;
-        scratch.until(&Command::shell("redis-cli -h 127.0.0.1 ping | grep -qx PONG")).await?;
-        let (container, service) = (scratch.name.clone(), store.name.clone());
-        let server = rdb::Server { engine: self.engine, container, service, password: None };
-        let found = server.loaded().await?;
-        if let Some(expected) = target.archived.counts.get("keys").filter(|keys| **keys != found) {
-            let difference = format!("{expected} keys expected, {found} found");
-            return Err(Error::Different { store: store.name.clone(), difference });
-        }
-        server.append_only().await?;
-        scratch.stop().await
-    }
-
-    async fn elasticsearch(&self, target: &Target, files: &Files) -> Result<()> {
-        let store = &target.store;
-        let (folder, snapshots) = (store.new_folder(), format!("{}/backups", store.new_folder()));
-        // the server runs as its own user
-        let make = format!("mkdir -p {snapshots} && chown -R --reference={} {folder}", store.path);
-        self.shell(files, "make room for the snapshot", &make).await?;
-        self.unpack_into(target, files, "snapshot.tar", &snapshots).await?;
-        let env = [("path.data", folder), ("path.repo", snapshots.clone())];
-        let env = env.map(|(name, value)| (name.to_owned(), value)).into();
-        let settings = Settings { env, network: true, ..Settings::default() };
-        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
-        let health = "http://127.0.0.1:9200/_cluster/health?wait_for_status=yellow&timeout=1s";
-        scratch.until(&Command::new(["curl", "-fsS", "-o", "/dev/null", health])).await?;
-        let address = self.engine.inspect(&scratch.name).await?.address;
-        let cluster = Cluster::at(&store.name, &address, 9200)?;
-        cluster.register(&format!("{snapshots}/banyan")).await?;
-        cluster.restore().await?;
-        let found = cluster.counts().await?;
-        if found != target.archived.counts {
-            let difference = format!("documents {:?} expected, {found:?} found", target.archived.counts);
-            return Err(Error::Different { store: store.name.clone(), difference });
-        }
-        cluster.forget().await;
-        scratch.stop().await
-    }
-
-    async fn rabbitmq(&self, target: &Target, files: &Files) -> Result<()> {
-        let store = &target.store;
-        self.unpack(target, files, "data.tar").await?;
-        // the queues' logs hold the path of their folder
-        let settings = Settings { network: true, linked: Some("mnesia"), ..Settings::default() };
-        let scratch = Scratch::start(self.engine, self.project, store, settings).await?;
-        scratch.until(&Command::new(["rabbitmqctl", "-q", "await_startup"])).await?;
-        let node = Node { engine: self.engine, container: scratch.name.clone(), service: store.name.clone() };
-        let found = node.counts_when_up().await?;
-        let missing = target.archived.counts.keys().find(|queue| !found.contains_key(*queue));
-        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
-        let (expected, is) = (sum(&target.archived.counts), sum(&found));
-        let difference = match missing {
-            Some(queue) => Some(format!("queue {queue} is not there")),
-            None if is > expected => Some(format!("{expected} messages expected, {is} found")),
-            None => None,
-        };
-        if let Some(difference) = difference {
-            return Err(Error::Different { store: store.name.clone(), difference });
-        }
-        let env = self.engine.inspect(&store.container).await?.env;
-        if let (Some(user), Some(password)) = (env.get("RABBITMQ_DEFAULT_USER"), env.get("RABBITMQ_DEFAULT_PASS")) {
-            // the services log in with what the project says now
-            node.ensure_login(user, password).await?;
-        }
-        if is < expected {
-            let note = format!("{} of {expected} messages had expired, or were not persistent", expected - is);
-            self.journal.tell(progress::Kind::Service, &store.name, Phase::Reached("checked"), Some(note));
-        }
-        scratch.stop().await
     }
 }
 

@@ -5,6 +5,7 @@
 
 use archive::Archive;
 use compose::observed::Observed;
+use compose::project::Volume;
 use engine::Engine;
 use engine::progress::{self, Phase};
 
@@ -13,10 +14,8 @@ use crate::files::Files;
 use crate::prepare::{Target, Work};
 use crate::restore::{Order, remove_servers};
 use crate::store::Store;
-use crate::window::workers;
+use crate::window::{is_work, labels, workers};
 
-/// Label of the container that works on such a volume: the volume.
-const LABEL_VOLUME: &str = "dev.banyan.work.volume";
 /// The kind of work.
 const PART: &str = "proof";
 
@@ -41,11 +40,12 @@ pub async fn prove(order: &Order<'_>, archive: &Archive, targets: &[Target]) -> 
 }
 
 async fn one(order: &Order<'_>, work: &Work<'_>, target: &Target) -> Result<()> {
-    let labels = [(LABEL_VOLUME.to_owned(), target.store.volume.clone())].into();
-    let name = container(order, &target.store);
-    let files = Files::make(order.engine, &order.project.name, &target.store, PART, name, labels).await?;
+    let (engine, project) = (order.engine, &order.project.name);
+    let volume = Volume { name: target.store.volume.clone(), driver: "local".to_owned(), ..Volume::default() };
+    engine.create_volume(&volume, labels(project, PART)).await?;
+    let files = Files::make(engine, project, &target.store, PART, container(order, &target.store)).await?;
     files.begin().await?;
-    work.prepare(target, &files).await
+    work.prepare(target, &files).await.map(|_| ())
 }
 
 fn container(order: &Order<'_>, store: &Store) -> String {
@@ -56,9 +56,9 @@ fn container(order: &Order<'_>, store: &Store) -> String {
 pub(crate) async fn recover(engine: &Engine, project: &str, observed: &Observed) -> Result<()> {
     for worker in workers(project, observed, PART) {
         engine.remove_helper(&worker.name).await?;
-        if let Some(volume) = worker.labels.get(LABEL_VOLUME) {
-            engine.remove_volume(volume).await?;
-        }
+    }
+    for (name, _) in observed.volumes.iter().filter(|(_, volume)| is_work(project, &volume.labels, PART)) {
+        engine.remove_volume(name).await?;
     }
     Ok(())
 }

@@ -9,8 +9,12 @@
 //! has confirmed, in order, with every property and counter. Nothing in the node changes, so an interruption at any point
 //! leaves it as it was: frozen at worst, which the next command ends.
 //!
-//! What it takes: a node of the same version and of the same name, which are checked before a restore. Messages that
-//! were published without persistence are not kept, as in any restart of a broker.
+//! What it takes: a node of the same version and of the same name. Messages that were published without persistence are
+//! not kept, as in any restart of a broker.
+//!
+//! A frozen node answers nothing, so its messages are counted before and after. Who is no part of the project may publish
+//! and acknowledge all the while; the node's own running numbers tell how much of that there can have been, and so how
+//! many messages of each queue must be in the copy.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +22,7 @@ use std::time::Duration;
 use compose::project::ConfigFile;
 use engine::Engine;
 use engine::docker::process::{Command, Output};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -36,16 +41,52 @@ pub struct Node<'a> {
     pub service: String,
 }
 
-/// A question that the node answers at the moment when it is told to: starting the program that asks takes longer than
-/// the window may last.
+/// A question that the node answers twice, each time at the moment when it is told to: starting the program that asks
+/// takes longer than the window may last.
 pub struct Armed {
     output: Output,
     lines: Vec<u8>,
-    signal: String,
+    folder: String,
+    fired: usize,
 }
 
 /// Messages in each durable queue, by virtual host and name: `/ orders`.
 pub type Counts = BTreeMap<String, u64>;
+
+/// What a node said of its durable queues, by virtual host and name.
+pub type Tally = BTreeMap<(String, String), Counted>;
+
+/// What it said of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Messages, those that are being worked on with them.
+    pub messages: u64,
+    /// Those of them that survive an end of the node.
+    pub persistent: u64,
+    /// A number that grows by at least one with every message that comes in.
+    pub flow: Option<u64>,
+    /// True when messages, or the queue, go away by themselves.
+    pub expires: bool,
+}
+
+/// The fact of a broker that holds its queues, as JSON.
+pub const FACT_QUEUES: &str = "queues";
+
+/// What a copy must hold of a queue, whoever published and acknowledged while it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Its virtual host.
+    pub host: String,
+    /// Its name.
+    pub name: String,
+    /// So many messages are in it at least; unless they expire, fewer are a loss.
+    pub least: u64,
+    /// So many are in it at most, by what the node had counted. More are none too many: an acknowledgement that was not
+    /// on the disk yet brings its message back, as after any crash.
+    pub most: u64,
+    /// True when messages, or the queue, go away by themselves.
+    pub expires: bool,
+}
 
 impl Node<'_> {
     /// Runs a program of the broker; its standard output.
@@ -91,19 +132,21 @@ impl Node<'_> {
         Ok(())
     }
 
-    /// Asks how many messages each durable queue holds, to be answered when the window is open.
+    /// Prepares two counts of all durable queues.
     pub async fn arm(&self, id: &str) -> Result<Armed> {
-        let signal = format!("/tmp/.banyan-{id}");
+        // in a folder of the node's own, whose files it can delete whoever they belong to
+        let folder = format!("/tmp/.banyan-{id}");
         let code = format!(
-            "io:format(\"banyan armed~n\"), \
-             W = fun Wait(0) -> late; Wait(N) -> case filelib:is_file(\"{signal}\") of true -> ok; \
-             false -> timer:sleep(5), Wait(N - 1) end end, \
-             ok = W({}), file:delete(\"{signal}\"), {FLUSH} {COUNT}",
-            LIMIT.as_millis() / 5
+            "{COUNT} {WRITTEN} D = \"{folder}\", file:make_dir(D), io:format(\"banyan armed~n\"), \
+             W = fun Wait(_, 0) -> late; Wait(F, N) -> case file:delete(F) of ok -> ok; \
+             _ -> timer:sleep(5), Wait(F, N - 1) end end, \
+             try ok = W(D ++ \"/1\", {rounds}), S(), C(), ok = W(D ++ \"/2\", {rounds}), C() \
+             after file:del_dir(D) end.",
+            rounds = LIMIT.as_millis() / 5
         );
         let process = self.engine.start(&self.container, &Command::new(["rabbitmqctl", "-q", "eval", &code])).await?;
         process.input.close().await;
-        let mut armed = Armed { output: process.output, lines: Vec::new(), signal };
+        let mut armed = Armed { output: process.output, lines: Vec::new(), folder, fired: 0 };
         armed.until(self, "banyan armed").await?;
         Ok(armed)
     }
@@ -122,27 +165,36 @@ impl Node<'_> {
     }
 
     async fn counts(&self) -> Result<Counts> {
-        let text = self.program(&["rabbitmqctl", "-q", "eval", COUNT]).await?;
-        counts(&text)
+        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{COUNT} C().")]).await?;
+        tally(&text)
+            .map(|tally| messages(&tally))
             .ok_or_else(|| Error::Answer { doing: format!("count the messages of {}", self.service), answer: text })
+    }
+
+    /// Messages that have expired since the node came up; `None` for a node that does not count them. To be asked after
+    /// the queues have been counted.
+    pub async fn expired(&self) -> Result<Option<u64>> {
+        let text = self.program(&["rabbitmqctl", "-q", "eval", EXPIRED]).await?;
+        let word = text.lines().find_map(|l| l.strip_prefix("banyan expired "));
+        let answer =
+            || Error::Answer { doing: format!("count what expired in {}", self.service), answer: text.clone() };
+        match word.ok_or_else(answer)? {
+            "none" => Ok(None),
+            number => number.parse().map(Some).map_err(|_| answer()),
+        }
     }
 }
 
 impl Armed {
-    /// Gives the signal, and reads the answer.
-    pub async fn fire(mut self, node: &Node<'_>) -> Result<Counts> {
-        let signal = ConfigFile {
-            source: String::new(),
-            target: self.signal.clone(),
-            content: String::new(),
-            // the broker's user in the published images and in ours: it takes the file away again
-            mode: 0o600,
-            uid: 100,
-            gid: 101,
-        };
+    /// Gives the signal for the first count, or for the second one, and reads the answer.
+    pub async fn fire(&mut self, node: &Node<'_>) -> Result<Tally> {
+        self.fired += 1;
+        let target = format!("{}/{}", self.folder, self.fired);
+        let signal = ConfigFile { source: String::new(), target, content: String::new(), mode: 0o600, uid: 0, gid: 0 };
+        self.lines.clear();
         node.engine.copy_files(&node.container, &[signal]).await?;
         let text = self.until(node, "banyan end").await?;
-        counts(&text)
+        tally(&text)
             .ok_or_else(|| Error::Answer { doing: format!("count the messages of {}", node.service), answer: text })
     }
 
@@ -166,42 +218,117 @@ impl Armed {
     }
 }
 
-/// Erlang, for the node: what it writes down a little later than it says so. Everything else is on disk before it is
-/// confirmed.
-const FLUSH: &str = "catch disk_log:sync(latest_log), [catch dets:sync(T) || T <- dets:all()],";
+/// Erlang, for the node: `S()` writes down what it would write down a little later than it says so. Everything else is on
+/// disk before it is confirmed.
+const WRITTEN: &str = "S = fun() -> catch disk_log:sync(latest_log), [catch dets:sync(T) || T <- dets:all()] end,";
 
-/// Erlang, for the node: a line for every durable queue that is not bound to one connection. Names are in hexadecimal, so
-/// that no name can look like something else. What a quorum queue tells of itself is some seconds old; its log is not.
+/// Erlang, for the node: `C()` prints a line for every durable queue that is not bound to one connection. Names are in
+/// hexadecimal, so that no name can look like something else. What a quorum queue tells of itself is some seconds old; its
+/// log is not, and the place in it grows with every message. A classic queue numbers the messages that come in. The
+/// messages of a stream are no matter of acknowledgements.
 const COUNT: &str = r#"
+C = fun() ->
 H = fun(B) -> lists:flatten([io_lib:format("~2.16.0b", [X]) || <<X>> <= B]) end,
 [begin
-    I = rabbit_amqqueue:info(Q, [name, durable, exclusive, messages]),
+    I = rabbit_amqqueue:info(Q, [name, durable, exclusive, messages, messages_persistent, backing_queue_status]),
     {resource, V, queue, N} = proplists:get_value(name, I),
-    M = case amqqueue:get_type(Q) of
+    {M, P, F} = case amqqueue:get_type(Q) of
         rabbit_quorum_queue ->
-            F = fun rabbit_fifo:query_messages_total/1,
-            {ok, {_, T}, _} = ra:leader_query(amqqueue:get_pid(Q), F), T;
-        _ -> proplists:get_value(messages, I)
+            Y = fun rabbit_fifo:query_messages_total/1,
+            {ok, {{R, _}, T}, _} = ra:leader_query(amqqueue:get_pid(Q), Y), {T, T, R};
+        rabbit_classic_queue ->
+            L = case proplists:get_value(backing_queue_status, I) of B when is_list(B) -> B; _ -> [] end,
+            {proplists:get_value(messages, I), proplists:get_value(messages_persistent, I),
+             proplists:get_value(next_seq_id, L, none)};
+        _ -> {proplists:get_value(messages, I), 0, none}
     end,
+    A = amqqueue:get_arguments(Q),
+    E = lists:any(fun(K) -> lists:keymember(K, 1, A) end, [<<"x-message-ttl">>, <<"x-expires">>]) orelse
+        lists:any(fun(K) -> rabbit_policy:get(K, Q) =/= undefined end, [<<"message-ttl">>, <<"expires">>]),
     case {proplists:get_value(durable, I), proplists:get_value(exclusive, I)} of
-        {true, E} when E =/= true -> io:format("banyan queue ~s ~s ~p~n", [H(V), H(N), M]);
+        {true, O} when O =/= true -> io:format("banyan queue ~s ~s ~w ~w ~w ~w~n", [H(V), H(N), M, P, F, E]);
         _ -> ok
     end
 end || Q <- rabbit_amqqueue:list()],
-io:format("banyan end~n")."#;
+io:format("banyan end~n") end,"#;
 
-/// Reads what that printed; `None` when it is not whole.
-fn counts(text: &str) -> Option<Counts> {
+/// Erlang, for the node: what has expired in all of its queues.
+const EXPIRED: &str = r#"
+case catch rabbit_global_counters:overview() of
+    O when is_map(O) -> io:format("banyan expired ~w~n",
+        [lists:sum([maps:get(messages_dead_lettered_expired_total, M, 0) || M <- maps:values(O)])]);
+    _ -> io:format("banyan expired none~n")
+end."#;
+
+/// Reads what `C()` printed; `None` when it is not whole.
+fn tally(text: &str) -> Option<Tally> {
     text.lines().any(|l| l == "banyan end").then_some(())?;
     let lines = text.lines().filter_map(|l| l.strip_prefix("banyan queue "));
     lines
         .map(|line| {
             let mut words = line.split(' ');
             // the name may be empty, and then its hexadecimal is, too
-            let (host, name) = (unhex(words.next()?)?, unhex(words.next()?)?);
-            Some((format!("{host} {name}"), words.next()?.parse().ok()?))
+            let queue = (unhex(words.next()?)?, unhex(words.next()?)?);
+            let (messages, persistent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            let flow = words.next()?;
+            let flow = if flow == "none" { None } else { Some(flow.parse().ok()?) };
+            let expires = words.next()?.parse().ok()?;
+            Some((queue, Counted { messages, persistent, flow, expires }))
         })
         .collect()
+}
+
+/// The numbers of messages alone.
+pub fn messages(tally: &Tally) -> Counts {
+    tally.iter().map(|((host, name), counted)| (format!("{host} {name}"), counted.messages)).collect()
+}
+
+/// What a copy that was made between the two counts must hold.
+pub fn bounds(before: &Tally, after: &Tally) -> Vec<Queue> {
+    let mut queues = Vec::new();
+    for ((host, name), first) in before {
+        // one that was deleted meanwhile may be in the copy or not
+        let Some(second) = after.get(&(host.clone(), name.clone())) else { continue };
+        let came = first.flow.zip(second.flow).and_then(|(from, to)| to.checked_sub(from));
+        let (least, most) = match came {
+            Some(came) => {
+                let went = (first.messages + came).saturating_sub(second.messages);
+                (first.persistent.saturating_sub(went), first.messages + came)
+            }
+            None => (0, first.messages.max(second.messages)),
+        };
+        let expires = first.expires || second.expires;
+        queues.push(Queue { host: host.clone(), name: name.clone(), least, most, expires });
+    }
+    queues
+}
+
+/// What a backup says of its queues; `None` when it says nothing, or nothing that can be read.
+pub fn queues(archived: &archive::Store) -> Option<Vec<Queue>> {
+    serde_json::from_str(archived.facts.get(FACT_QUEUES)?).ok()
+}
+
+/// What is missing, in words. `expired` is what the node itself has let go since it came up.
+pub fn lost(expected: &[Queue], found: &Counts, expired: Option<u64>) -> Option<String> {
+    let mut excused = expired.unwrap_or(0);
+    for queue in expected {
+        let name = format!("{} {}", queue.host, queue.name);
+        let Some(found) = found.get(&name) else {
+            if queue.expires {
+                continue;
+            }
+            return Some(format!("queue {name} is not there"));
+        };
+        let short = queue.least.saturating_sub(*found);
+        if queue.expires && expired.is_none() {
+            continue;
+        }
+        if short > excused {
+            return Some(format!("queue {name}: at least {} messages expected, {found} found", queue.least));
+        }
+        excused -= short;
+    }
+    None
 }
 
 fn unhex(text: &str) -> Option<String> {
@@ -214,12 +341,70 @@ fn unhex(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn counted(messages: u64, persistent: u64, flow: Option<u64>) -> Counted {
+        Counted { messages, persistent, flow, expires: false }
+    }
+
+    fn of(name: &str, one: Counted) -> Tally {
+        Tally::from([(("/".to_owned(), name.to_owned()), one)])
+    }
+
     #[test]
     fn queues_are_read_whatever_their_names() {
-        let text = "banyan queue 2f 6f7264657273 12\nbanyan queue 2f c3a40a20 0\nbanyan end\nok\n";
-        let expected = Counts::from([("/ orders".to_owned(), 12), ("/ ä\n ".to_owned(), 0)]);
-        assert_eq!(counts(text), Some(expected));
-        assert_eq!(counts("banyan queue 2f 6f 12\n"), None, "cut off");
-        assert_eq!(counts("banyan queue 2f 6f undefined\nbanyan end\n"), None);
+        let text =
+            "banyan queue 2f 6f7264657273 12 11 400 false\nbanyan queue 2f c3a40a20 0 0 none true\nbanyan end\nok\n";
+        let mut expected = of("orders", counted(12, 11, Some(400)));
+        expected.extend(of("ä\n ", Counted { expires: true, ..counted(0, 0, None) }));
+        assert_eq!(tally(text), Some(expected));
+        assert_eq!(tally("banyan queue 2f 6f 12 12 1 false\n"), None, "cut off");
+        assert_eq!(tally("banyan queue 2f 6f undefined 1 1 false\nbanyan end\n"), None);
+    }
+
+    #[test]
+    fn a_copy_holds_what_cannot_have_gone() {
+        let between = |first, second| {
+            let queue = bounds(&of("q", first), &of("q", second)).remove(0);
+            (queue.least, queue.most)
+        };
+        assert_eq!(between(counted(10, 8, Some(50)), counted(10, 8, Some(50))), (8, 10), "nothing happened");
+        assert_eq!(between(counted(10, 10, Some(50)), counted(15, 15, Some(55))), (10, 15), "five came");
+        assert_eq!(between(counted(10, 10, Some(50)), counted(7, 7, Some(50))), (7, 10), "three went");
+        assert_eq!(between(counted(10, 10, Some(50)), counted(10, 10, Some(53))), (7, 13), "three came, three went");
+        assert_eq!(between(counted(10, 10, None), counted(10, 10, None)), (0, 10), "nobody knows");
+        assert_eq!(between(counted(10, 10, Some(50)), counted(10, 10, Some(3))), (0, 10), "it was made anew");
+        assert_eq!(bounds(&of("q", counted(1, 1, Some(1))), &Tally::new()), []);
+    }
+
+    #[test]
+    fn what_is_missing_is_a_loss_unless_it_expired() {
+        let queue = |name: &str, least, expires| Queue {
+            host: "/".to_owned(),
+            name: name.to_owned(),
+            least,
+            most: 20,
+            expires,
+        };
+        let expected = [queue("a", 10, false), queue("b", 10, true)];
+        let found = |a, b| Counts::from([("/ a".to_owned(), a), ("/ b".to_owned(), b)]);
+        assert_eq!(lost(&expected, &found(10, 10), Some(0)), None);
+        assert_eq!(lost(&expected, &found(25, 10), Some(0)), None, "more than expected is no loss");
+        assert_eq!(
+            lost(&expected, &found(9, 12), Some(0)).as_deref(),
+            Some("queue / a: at least 10 messages expected, 9 found")
+        );
+        assert_eq!(lost(&expected, &found(9, 4), Some(7)), None);
+        assert!(lost(&expected, &found(9, 4), Some(6)).is_some());
+        assert_eq!(lost(&expected, &found(10, 0), None), None, "an old node does not count, and b may expire");
+        assert!(lost(&expected, &found(9, 10), None).is_some());
+        let only = Counts::from([("/ a".to_owned(), 10)]);
+        assert_eq!(lost(&expected, &only, Some(0)), None, "b may be gone");
+        assert!(lost(&expected, &Counts::from([("/ b".to_owned(), 10)]), Some(9)).is_some_and(|l| l.contains("/ a")));
+    }
+
+    #[test]
+    fn the_manifest_says_what_is_known_of_queues() {
+        let text =
+            serde_json::json!(bounds(&of("q", counted(1, 1, Some(1))), &of("q", counted(1, 1, Some(1))))).to_string();
+        assert_eq!(text, r#"[{"host":"/","name":"q","least":1,"most":1,"expires":false}]"#);
     }
 }

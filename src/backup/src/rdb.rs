@@ -7,12 +7,15 @@
 //! server in a container of its own loads it and writes the append-only file anew. Both lie in the restored folder then,
 //! and say the same, whichever the server is set to read.
 
+mod places;
+
 use std::time::Duration;
 
 use engine::Engine;
 use engine::docker::process::Command;
 
 use crate::error::{Error, Result};
+pub use places::{Places, checked_name};
 
 /// How long a save may take.
 const SAVE_LIMIT: Duration = Duration::from_secs(3600);
@@ -31,6 +34,14 @@ pub struct Server<'a> {
     pub service: String,
     /// Its password, if it has one.
     pub password: Option<String>,
+}
+
+/// A file that the server has saved.
+pub struct Saved {
+    /// True when it is of the fork that was asked for, and of no later one.
+    pub of_fork: bool,
+    /// Saves up to it, and the time of it.
+    marks: (Option<u64>, Option<u64>),
 }
 
 /// The server has forked; what the file will hold.
@@ -90,8 +101,8 @@ impl Server<'_> {
         }
     }
 
-    /// Waits until the file of that fork is there. True when it is the file of that fork and of no later one.
-    pub async fn saved(&self, forked: &Forked) -> Result<bool> {
+    /// Waits until the file of that fork is there.
+    pub async fn saved(&self, forked: &Forked) -> Result<Saved> {
         let wait = async {
             loop {
                 let answer = self.ask("INFO persistence\n").await?;
@@ -99,13 +110,19 @@ impl Server<'_> {
                     if field(&answer, "rdb_last_bgsave_status") != Some("ok") {
                         return Err(self.unexpected("save", &answer));
                     }
+                    let marks = marks(&answer);
                     // servers before 7 do not count
-                    return Ok(number(&answer, "rdb_saves").is_none_or(|saves| saves <= forked.saves + 1));
+                    return Ok(Saved { of_fork: marks.0.is_none_or(|saves| saves <= forked.saves + 1), marks });
                 }
                 tokio::time::sleep(PAUSE).await;
             }
         };
         tokio::time::timeout(SAVE_LIMIT, wait).await.unwrap_or_else(|_| Err(self.late("save", SAVE_LIMIT)))
+    }
+
+    /// True when the server has saved no other file since.
+    pub async fn is_latest(&self, saved: &Saved) -> Result<bool> {
+        Ok(marks(&self.ask("INFO persistence\n").await?) == saved.marks)
     }
 
     /// Keys that the server found in the file that it started from, those that had expired by then with them.
@@ -147,6 +164,11 @@ impl Server<'_> {
     fn late(&self, doing: &str, limit: Duration) -> Error {
         Error::TimedOut { doing: format!("{doing} of {}", self.service), seconds: limit.as_secs() }
     }
+}
+
+/// What changes with every save.
+fn marks(info: &str) -> (Option<u64>, Option<u64>) {
+    (number(info, "rdb_saves"), number(info, "rdb_last_save_time"))
 }
 
 /// A field of INFO.

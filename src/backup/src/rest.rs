@@ -1,13 +1,13 @@
 //! Volumes whose containers are gone: a container that is never started stands in, so that they can be copied.
 
-use archive::{Image, Kind};
+use archive::Image;
 use compose::observed::{LABEL_RECIPE, LABEL_VERSION, Observed, State};
 use compose::project::{MountSource, Project, Service};
 use engine::Engine;
 use engine::docker::helpers::Helper;
 
 use crate::error::Result;
-use crate::store::{Store, kind, name};
+use crate::store::{Store, kind_of_volume, mounts_in_order, name};
 use crate::window::{labels, workers};
 
 /// The kind of work.
@@ -42,8 +42,9 @@ pub async fn stand_ins(
         stores.push(Store {
             name,
             service: service.name.clone(),
-            kind: if index == 0 { kind(service) } else { Kind::Volume },
+            kind: kind_of_volume(service, index, &path),
             container,
+            users: Vec::new(),
             state: State::Created,
             volume: volume.clone(),
             path,
@@ -58,7 +59,7 @@ pub async fn stand_ins(
 /// Which of a service's volumes it is, and where the service mounts it.
 fn place(project: &Project, service: &Service, volume: &str) -> Option<(usize, String)> {
     let is_it = |source: &MountSource| matches!(source, MountSource::Volume(key) if project.volumes.get(key).is_some_and(|v| v.name == volume));
-    let mut volumes = service.mounts.iter().filter(|m| matches!(m.source, MountSource::Volume(_))).enumerate();
+    let mut volumes = mounts_in_order(service).into_iter().enumerate();
     volumes.find(|(_, m)| is_it(&m.source)).map(|(i, m)| (i, m.target.trim_end_matches('/').to_owned()))
 }
 

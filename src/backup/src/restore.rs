@@ -12,11 +12,12 @@ use futures_util::future::{join_all, try_join_all};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::files::{Files, LABEL_FIRST, LABEL_PATH, LABEL_RAN, LABEL_SERVICE, LABEL_STORE, State as Swap};
+use crate::fault;
+use crate::files::{self, Files, State as Swap};
+use crate::live::{self, AtLeast};
+use crate::marker::Marker;
 use crate::prepare::{Target, Work};
-use crate::prove;
-use crate::rest;
-use crate::window::{self, workers};
+use crate::window::workers;
 
 /// What a restore needs to know.
 pub struct Order<'a> {
@@ -34,38 +35,90 @@ pub struct Order<'a> {
     pub limit: Duration,
 }
 
+/// What came of a restore that was done.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Containers that ran before and could not be started again, each with the reason.
+    pub not_started: Vec<String>,
+    /// Why the old data could not be deleted; whoever comes next does it.
+    pub left: Option<Error>,
+}
+
 /// Puts the archived data of all targets into place, or of none.
-pub async fn restore(order: &Order<'_>, archive: &Archive, targets: &[Target]) -> Result<()> {
-    let stores: Vec<&str> = targets.iter().map(|t| t.store.service.as_str()).collect();
-    let ran = concerned(order.observed, &stores);
+pub async fn restore(order: &Order<'_>, archive: &Archive, targets: &[Target]) -> Result<Restored> {
+    let ran = concerned(order.observed, targets);
+    let marker = Marker::make(order.engine, &order.project.name, targets, &ran).await?;
     let mut files = Vec::new();
     let prepared = tokio::select! {
-        prepared = prepare(order, archive, targets, &ran, &mut files) => prepared,
+        prepared = prepare(order, archive, targets, &mut files) => prepared,
         () = order.cancel.cancelled() => Err(Error::Interrupted),
     };
-    if let Err(error) = prepared {
-        give_up(order, &files).await?;
-        return Err(error);
+    let least = match prepared {
+        Ok(least) => least,
+        Err(why) => {
+            return Err(match give_up(order, files, marker).await {
+                Ok(()) => why,
+                Err(stuck) => Error::HalfWay { why: Box::new(why), stuck: Box::new(stuck) },
+            });
+        }
+    };
+    if let Err(why) = swap(order, targets, &least, &ran, &files).await {
+        // the word may have been written, and only its answer be lost
+        match files[0].state().await {
+            Ok(Swap::Done) => {}
+            _ => return Err(go_back(order, targets, &ran, files, marker, why).await),
+        }
     }
-    if let Err(error) = swap(order, targets, &ran, &files).await {
-        stop(order.engine, &ran).await?;
-        give_up(order, &files).await?;
-        start(order, &ran).await;
-        return Err(error);
-    }
-    finish(&files).await?;
-    let dependents: Vec<String> =
-        ran.iter().filter(|n| !targets.iter().any(|t| t.store.container == **n)).cloned().collect();
-    start(order, &dependents).await;
+    let left = match fault::at("finish") {
+        Ok(()) => end(order.engine, files, marker).await.err(),
+        failed => failed.err(),
+    };
+    let is_store = |name: &String| targets.iter().any(|t| t.store.container == *name);
+    let dependents: Vec<String> = ran.into_iter().filter(|name| !is_store(name)).collect();
+    let not_started = start(order, &dependents).await;
     for target in targets {
         order.journal.tell(progress::Kind::Service, &target.store.name, Phase::Done("restored"), None);
     }
-    Ok(())
+    Ok(Restored { not_started, left })
 }
 
-/// The running containers that have to stop: the stores, and what depends on them; dependents first.
-pub(crate) fn concerned(observed: &Observed, stores: &[&str]) -> Vec<String> {
-    let mut services: Vec<String> = stores.iter().map(|s| (*s).to_owned()).collect();
+/// After a swap that failed: the old data comes back, and what ran runs again, whatever else fails.
+async fn go_back(
+    order: &Order<'_>,
+    targets: &[Target],
+    ran: &[String],
+    files: Vec<Files>,
+    marker: Marker,
+    why: Error,
+) -> Error {
+    // also those that had not run before
+    let stores = targets.iter().map(|t| t.store.container.clone());
+    let stopped = stop(order.engine, &stores.chain(ran.iter().cloned()).collect::<Vec<_>>()).await;
+    let back = match stopped {
+        Ok(()) => give_up(order, files, marker).await,
+        failed => failed,
+    };
+    // half-way, whoever comes next starts them
+    if let Err(stuck) = back {
+        return Error::HalfWay { why: Box::new(why), stuck: Box::new(stuck) };
+    }
+    start(order, ran).await;
+    Error::PutBack { why: Box::new(why) }
+}
+
+/// The running containers that have to stop: the stores, whoever else uses their volumes, and what depends on those;
+/// dependents first.
+pub(crate) fn concerned(observed: &Observed, targets: &[Target]) -> Vec<String> {
+    let uses = |c: &Container| c.volumes.iter().any(|v| targets.iter().any(|t| t.store.volume == v.name));
+    let stores = targets.iter().map(|t| t.store.service.clone());
+    let users = observed.containers.iter().filter(|c| uses(c)).map(|c| c.service().to_owned());
+    with_dependents(observed, stores.chain(users).collect())
+}
+
+/// The running containers of these services, and of all that depend on them, dependents first.
+pub(crate) fn with_dependents(observed: &Observed, mut services: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::BTreeSet::new();
+    services.retain(|service| seen.insert(service.clone()));
     loop {
         let depends = |c: &&Container| {
             !services.iter().any(|s| s == c.service()) && c.depends_on().iter().any(|d| services.contains(d))
@@ -82,40 +135,61 @@ pub(crate) fn concerned(observed: &Observed, stores: &[&str]) -> Vec<String> {
     names
 }
 
+/// Makes all of it, and proves it; what has to be found in the live servers then.
 async fn prepare(
     order: &Order<'_>,
     archive: &Archive,
     targets: &[Target],
-    ran: &[String],
     files: &mut Vec<Files>,
-) -> Result<()> {
-    let first = &targets[0].store.name;
+) -> Result<Vec<AtLeast>> {
     for target in targets {
-        let one = Files::start(order.engine, &order.project.name, &target.store, first, ran).await?;
-        files.push(one.clone());
-        one.begin().await?;
+        files.push(Files::start(order.engine, &order.project.name, &target.store).await?);
+    }
+    // of a restore whose marker somebody has deleted
+    let mut states = Vec::new();
+    for one in files.iter() {
+        states.push(one.state().await?);
+    }
+    match states.contains(&Swap::Done) {
+        true => try_join_all(files.iter().map(Files::finish)).await?,
+        false => try_join_all(files.iter().map(Files::undo)).await?,
+    };
+    try_join_all(files.iter().map(Files::begin)).await?;
+    // most engines keep all volumes on one disk
+    let needed = targets.iter().map(|t| t.archived.size).sum();
+    if let Some(free) = files[0].room().await?.filter(|free| *free < needed) {
+        return Err(Error::NoRoom { store: targets[0].store.name.clone(), needed, free });
     }
     let work = Work { engine: order.engine, project: &order.project.name, journal: order.journal, archive };
-    try_join_all(targets.iter().zip(files.iter()).map(|(target, files)| work.prepare(target, files))).await?;
-    Ok(())
+    try_join_all(targets.iter().zip(files.iter()).map(|(target, files)| work.prepare(target, files))).await
 }
 
-/// Everything stops, the new data is put into place, and the stores come up with it.
-async fn swap(order: &Order<'_>, targets: &[Target], ran: &[String], files: &[Files]) -> Result<()> {
+/// Everything stops, the new data is put into place, and the stores come up with it and are asked for it.
+async fn swap(order: &Order<'_>, targets: &[Target], least: &[AtLeast], ran: &[String], files: &[Files]) -> Result<()> {
+    fault::at("prepared")?;
     stop(order.engine, ran).await?;
-    try_join_all(files.iter().map(Files::swap)).await?;
+    for (number, one) in files.iter().enumerate() {
+        if number > 0 {
+            fault::at("second-swap")?;
+        }
+        one.swap().await?;
+    }
+    fault::at("swapped")?;
     let events = order.engine.events(&order.project.name);
-    try_join_all(targets.iter().map(|target| async {
+    try_join_all(targets.iter().zip(least).map(|(target, least)| async {
         let store = &target.store;
         order.journal.tell(progress::Kind::Service, &store.name, Phase::Doing("starting"), None);
         order.engine.start_container(&store.container).await?;
         let wait = Wait::new(order.engine, &store.container, events.subscribe(), order.limit);
         let ready = wait.until_ready(order.project.services.get(&store.service)).await;
-        ready.map_err(|trouble| Error::NotReady { store: store.name.clone(), why: trouble.summary() })
+        ready.map_err(|trouble| Error::NotReady { store: store.name.clone(), why: trouble.summary() })?;
+        live::ask(order.engine, store, least).await
     }))
     .await?;
+    fault::at("proved")?;
     // the word that counts for all
-    files[0].done().await
+    files[0].done().await?;
+    fault::at("done")
 }
 
 pub(crate) async fn stop(engine: &Engine, names: &[String]) -> Result<()> {
@@ -125,10 +199,10 @@ pub(crate) async fn stop(engine: &Engine, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Starts what ran before; one that cannot be started is named, and no reason to stop.
-pub(crate) async fn start(order: &Order<'_>, names: &[String]) {
+/// Starts what ran before; those that cannot be started are named, and the others start all the same.
+pub(crate) async fn start(order: &Order<'_>, names: &[String]) -> Vec<String> {
     let events = order.engine.events(&order.project.name);
-    join_all(names.iter().map(|name| async {
+    let started = join_all(names.iter().map(|name| async {
         let container = order.observed.containers.iter().find(|c| c.name == *name);
         let service = container.map_or(name.as_str(), |c| c.service());
         let failed = match order.engine.start_container(name).await {
@@ -138,27 +212,46 @@ pub(crate) async fn start(order: &Order<'_>, names: &[String]) {
                 wait.until_ready(order.project.services.get(service)).await.err().map(|trouble| trouble.summary())
             }
         };
-        let (phase, note) =
-            if failed.is_some() { (Phase::Failed("failed"), failed) } else { (Phase::Done("ready"), None) };
-        order.journal.tell(progress::Kind::Service, service, phase, note);
-    }))
-    .await;
+        let phase = if failed.is_some() { Phase::Failed("failed") } else { Phase::Done("ready") };
+        order.journal.tell(progress::Kind::Service, service, phase, failed.clone());
+        failed.map(|why| format!("{service}: {why}"))
+    }));
+    started.await.into_iter().flatten().collect()
 }
 
-/// Undoes everything.
-async fn give_up(order: &Order<'_>, files: &[Files]) -> Result<()> {
+/// Undoes everything, and removes what it was done with.
+async fn give_up(order: &Order<'_>, files: Vec<Files>, marker: Marker) -> Result<()> {
     remove_servers(order.engine, &order.project.name).await?;
-    try_join_all(files.iter().map(Files::undo)).await?;
-    try_join_all(files.iter().cloned().map(Files::remove)).await?;
-    Ok(())
+    undo(&files).await?;
+    // one of them may have come into being while nobody waited for it any more
+    let observed = order.engine.observe(&order.project.name).await?;
+    for container in workers(&order.project.name, &observed, files::PART) {
+        order.engine.remove_helper(&container.name).await?;
+    }
+    marker.remove(order.engine).await
+}
+
+/// The old data is where it was, everywhere.
+pub(crate) async fn undo(files: &[Files]) -> Result<()> {
+    try_join_all(files.iter().map(Files::undo)).await.map(|_| ())
 }
 
 /// Deletes the old data; the one with the word last.
-async fn finish(files: &[Files]) -> Result<()> {
-    try_join_all(files[1..].iter().map(Files::finish)).await?;
-    files[0].finish().await?;
-    try_join_all(files.iter().cloned().map(Files::remove)).await?;
-    Ok(())
+pub(crate) async fn finish(files: &[Files]) -> Result<()> {
+    let Some((first, others)) = files.split_first() else { return Ok(()) };
+    try_join_all(others.iter().map(Files::finish)).await?;
+    first.finish().await
+}
+
+async fn end(engine: &Engine, files: Vec<Files>, marker: Marker) -> Result<()> {
+    finish(&files).await?;
+    fault::at("finished")?;
+    remove(engine, files, marker).await
+}
+
+async fn remove(engine: &Engine, files: Vec<Files>, marker: Marker) -> Result<()> {
+    try_join_all(files.into_iter().map(Files::remove)).await?;
+    marker.remove(engine).await
 }
 
 pub(crate) async fn remove_servers(engine: &Engine, project: &str) -> Result<()> {
@@ -169,55 +262,5 @@ pub(crate) async fn remove_servers(engine: &Engine, project: &str) -> Result<()>
     Ok(())
 }
 
-/// What an interrupted backup or restore left behind, and what was done about it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Containers that were thawed.
-    pub thawed: Vec<String>,
-    /// Stores whose restore was undone.
-    pub undone: Vec<String>,
-    /// Stores whose restore was finished.
-    pub finished: Vec<String>,
-}
-
-/// Ends what a backup or a restore that was killed left half-way. Nothing is asked of the engine when there is nothing.
-pub async fn recover(engine: &Engine, project: &str, observed: &Observed) -> Result<Recovered> {
-    let mut recovered = Recovered { thawed: window::recover(engine, project, observed).await?, ..Recovered::default() };
-    for server in workers(project, observed, "server") {
-        engine.remove_helper(&server.name).await?;
-    }
-    prove::recover(engine, project, observed).await?;
-    rest::recover(engine, project, observed).await?;
-    let label = |c: &Container, name: &str| c.labels.get(name).cloned().unwrap_or_default();
-    let found: Vec<&Container> = workers(project, observed, "files").collect();
-    let Some(any) = found.first() else { return Ok(recovered) };
-    let (first, ran) = (label(any, LABEL_FIRST), label(any, LABEL_RAN));
-    let mut files = Vec::new();
-    for c in &found {
-        files.push(Files::found(engine, &c.name, &label(c, LABEL_SERVICE), &label(c, LABEL_PATH)).await?);
-    }
-    files.sort_by_key(|f| f.service != first);
-    let services: Vec<String> = files.iter().map(|f| f.service.clone()).collect();
-    let is_done = files[0].service == first && files[0].state().await? == Swap::Done;
-    if is_done {
-        finish(&files).await?;
-        recovered.finished = services;
-    } else {
-        let stores: Vec<String> = found.iter().map(|c| label(c, LABEL_STORE)).collect();
-        let mut swapping = false;
-        for one in &files {
-            swapping |= one.state().await? == Swap::Swapping;
-        }
-        if swapping {
-            stop(engine, &stores).await?;
-        }
-        try_join_all(files.iter().map(Files::undo)).await?;
-        try_join_all(files.into_iter().map(Files::remove)).await?;
-        recovered.undone = services;
-    }
-    // dependents come first in the list of what has to stop
-    for name in ran.split(',').rev().filter(|n| observed.containers.iter().any(|c| c.name == *n)) {
-        engine.start_container(name).await?;
-    }
-    Ok(recovered)
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! A server on data that is being prepared: the store's own image and settings, on a folder of its volume, where nobody
-//! can reach it.
+//! A server on data that is being prepared: the store's own image and settings, on a folder of its volume. It has no
+//! network, so nobody can reach it, and what it finds in the data (a shovel, a replica's master) reaches nobody.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,6 @@ use engine::docker::helpers::Helper;
 use engine::docker::process::Command;
 
 use crate::error::{Error, Result};
-use crate::files::{LABEL_SERVICE, LABEL_STORE};
 use crate::store::Store;
 use crate::window::labels;
 
@@ -18,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Where a volume is mounted that must not be found in its usual place.
-const ASIDE: &str = "/banyan-volume";
+pub const ASIDE: &str = "/banyan-volume";
 /// Lines of its log that an error shows.
 const LINES: u64 = 15;
 
@@ -27,7 +26,7 @@ pub struct Scratch<'a> {
     engine: &'a Engine,
     /// Its container.
     pub name: String,
-    service: String,
+    store: String,
 }
 
 /// How it differs from the store's own container.
@@ -37,34 +36,31 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// Its command line; `None`: the image's own.
     pub command: Option<Vec<String>>,
-    /// True when it needs its host name.
-    pub network: bool,
-    /// A folder of the new data that has to be found where the store's own is: the volume is mounted elsewhere then.
-    pub linked: Option<&'static str>,
+    /// The volume is mounted at [`ASIDE`], so that the server cannot find the store's present data, whatever it does.
+    pub aside: bool,
+    /// Folders of the new data that have to be found where the store's own are.
+    pub linked: Vec<String>,
 }
 
 impl<'a> Scratch<'a> {
     /// Makes it and starts it.
     pub async fn start(engine: &'a Engine, project: &str, store: &Store, settings: Settings) -> Result<Self> {
         let name = format!("{project}-banyan-{}-server", store.name);
-        let mut labels = labels(project, "server");
-        labels.insert(LABEL_SERVICE.to_owned(), store.name.clone());
-        labels.insert(LABEL_STORE.to_owned(), store.container.clone());
+        let path = if settings.aside { ASIDE.to_owned() } else { store.path.clone() };
         let helper = Helper {
             name: name.clone(),
-            labels,
+            labels: labels(project, "server"),
             env: settings.env,
             entrypoint: None,
             command: settings.command,
-            network: settings.network,
-            volumes: vec![(store.volume.clone(), settings.linked.map_or(store.path.clone(), |_| ASIDE.to_owned()))],
+            volumes: vec![(store.volume.clone(), path)],
         };
         engine.create_helper(&store.container, &helper).await?;
-        if let Some(folder) = settings.linked {
-            engine.link(&name, &store.path, folder, &format!("{ASIDE}/.banyan-new/{folder}")).await?;
+        for folder in &settings.linked {
+            engine.link(&name, &format!("{}/{folder}", store.path), &format!("{ASIDE}/.banyan-new/{folder}")).await?;
         }
         engine.start_container(&name).await?;
-        Ok(Self { engine, name, service: store.name.clone() })
+        Ok(Self { engine, name, store: store.name.clone() })
     }
 
     /// Until `check` ends with 0 in it.
@@ -92,7 +88,7 @@ impl<'a> Scratch<'a> {
 
     async fn not_ready(&self, why: String) -> Error {
         let log = self.engine.last_lines(&self.name, LINES).await;
-        Error::NotReady { store: self.service.clone(), why: format!("{why}; {}", log.join("; ")) }
+        Error::NotReady { store: self.store.clone(), why: format!("{why}; {}", log.join("; ")) }
     }
 
     /// Stops it in good order, so that all is written, and removes it.

@@ -2,14 +2,20 @@
 //!
 //! Docker unpacks the archives inside of a backup, confined to the container. But a file may come from anywhere, so
 //! nothing is sent to Docker that could reach out of its folder, or be more than files: absolute names, `..`, devices,
-//! set-user-id programs, entries below a link.
+//! set-user-id programs, entries below a link. Programs that read tar differ in what counts when two fields say
+//! different things, so an archive in which they do is refused as well: no tool that copies a volume writes one.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 /// Size of a tar block.
 const BLOCK: usize = 512;
 /// The longest name, and the largest header extension, that is read.
 const EXTENSION_LIMIT: u64 = 1 << 20;
+/// The most symbolic links: their places are kept, and a file must not fill the memory with them.
+const LINKS: usize = 1 << 20;
+/// What the size field of the oldest headers can say.
+const OCTAL_LIMIT: u64 = 1 << 33;
 
 /// Reads headers as the bytes go by.
 #[derive(Default)]
@@ -21,8 +27,13 @@ pub struct Sieve {
     /// Content that is kept, because it says something about the next entry.
     kept: Option<(u8, u64, Vec<u8>)>,
     next: Next,
-    links: HashSet<String>,
+    /// Hashes of the places of symbolic links; one that is taken for a link by chance is refused, and none is missed.
+    links: HashSet<u64>,
+    hasher: RandomState,
     ended: bool,
+    /// Kind, path and size of every entry.
+    #[cfg(test)]
+    seen: Vec<(u8, String, u64)>,
 }
 
 /// What extensions say of the next entry.
@@ -31,6 +42,8 @@ struct Next {
     path: Option<String>,
     link: Option<String>,
     size: Option<u64>,
+    /// The kinds of extensions.
+    kinds: Vec<u8>,
 }
 
 impl Sieve {
@@ -66,7 +79,7 @@ impl Sieve {
 
     /// There are no more bytes.
     pub fn end(&self) -> Result<(), String> {
-        let whole = self.block.is_empty() && self.skip == 0 && self.kept.is_none();
+        let whole = self.block.is_empty() && self.skip == 0 && self.kept.is_none() && self.next.kinds.is_empty();
         if whole && self.ended { Ok(()) } else { Err("the archive is cut off".to_owned()) }
     }
 
@@ -85,59 +98,62 @@ impl Sieve {
             if size == 0 || size > EXTENSION_LIMIT {
                 return Err(format!("an extension of {size} bytes"));
             }
+            self.next.extended_by(kind)?;
             self.kept = Some((kind, size, Vec::new()));
             return Ok(());
         }
         let next = std::mem::take(&mut self.next);
-        let path = match next.path {
-            Some(path) => path,
-            None => {
-                let prefix = if &block[257..262] == b"ustar" && block[262] == 0 {
-                    text(&block[345..500])?
-                } else {
-                    String::new()
-                };
-                let name = text(&block[..100])?;
-                if prefix.is_empty() { name } else { format!("{prefix}/{name}") }
-            }
-        };
-        let path = inside(&path)?;
+        let own = own_path(block)?;
+        let named = next.path.unwrap_or(own);
+        let path = inside(&named)?;
         let mode = number(&block[100..108])?;
-        let size = next.size.unwrap_or(size);
+        let size = real_size(size, next.size)?;
         let link = match next.link {
             Some(link) => link,
             None => text(&block[157..257])?,
         };
-        let content = match kind {
-            b'0' | 0 | b'7' if mode & 0o6000 != 0 => {
-                return Err(format!("{path} runs as its owner, whoever starts it"));
+        match kind {
+            b'0' | 0 if mode & 0o6000 != 0 => return Err(format!("{path} runs as its owner, whoever starts it")),
+            // a folder, for some
+            b'0' | 0 if named.ends_with('/') || path.is_empty() => {
+                return Err(format!("{named:?} is called as no file is"));
             }
-            b'0' | 0 | b'7' => size,
-            b'5' => 0,
+            b'0' | 0 | b'5' => {}
             b'1' => {
-                self.not_below_a_link(&inside(&link)?)?;
-                0
+                let target = inside(&link)?;
+                self.not_below_a_link(&target)?;
+                if self.is_link(&target) || target.is_empty() {
+                    return Err(format!("{path} is a second name of a link"));
+                }
             }
-            b'2' => {
-                self.not_below_a_link(&path)?;
-                self.links.insert(path.clone());
-                0
-            }
+            b'2' => stays(&path, &link)?,
             b'3' | b'4' | b'6' => return Err(format!("{path} is a device")),
             other => return Err(format!("{path} is an entry of kind {:?}", char::from(other))),
-        };
-        if kind != b'2' {
-            self.not_below_a_link(&path)?;
-            if self.links.contains(&path) {
-                return Err(format!("{path} comes twice, once as a link"));
-            }
         }
-        self.skip = content.div_ceil(BLOCK as u64).checked_mul(BLOCK as u64).ok_or("an entry without end")?;
+        if !matches!(kind, b'0' | 0) && size != 0 {
+            return Err(format!("{path} has content, and is no file"));
+        }
+        self.not_below_a_link(&path)?;
+        if kind == b'2' {
+            self.links.insert(self.hasher.hash_one(&path));
+            if self.links.len() > LINKS {
+                return Err(format!("more than {LINKS} symbolic links"));
+            }
+        } else if self.is_link(&path) {
+            return Err(format!("{path} comes twice, once as a link"));
+        }
+        #[cfg(test)]
+        self.seen.push((kind, path, size));
+        self.skip = size.div_ceil(BLOCK as u64).checked_mul(BLOCK as u64).ok_or("an entry without end")?;
         Ok(())
     }
 
+    fn is_link(&self, path: &str) -> bool {
+        self.links.contains(&self.hasher.hash_one(path))
+    }
+
     fn not_below_a_link(&self, path: &str) -> Result<(), String> {
-        let below = path.match_indices('/').any(|(at, _)| self.links.contains(&path[..at]));
+        let below = path.match_indices('/').any(|(at, _)| self.is_link(&path[..at]));
         if below { Err(format!("{path} lies below a link")) } else { Ok(()) }
     }
 
@@ -151,15 +167,8 @@ impl Sieve {
             _ => {
                 let mut rest = content;
                 while !rest.is_empty() {
-                    let record = record(rest).ok_or("a pax record that cannot be read")?;
-                    let (length, key, value) = record;
-                    match key {
-                        "path" => self.next.path = Some(value.to_owned()),
-                        "linkpath" => self.next.link = Some(value.to_owned()),
-                        "size" => self.next.size = Some(value.parse().map_err(|_| "a size that is no number")?),
-                        key if key.starts_with("GNU.sparse") => return Err("a sparse file".to_owned()),
-                        _ => {}
-                    }
+                    let (length, key, value) = record(rest).ok_or("a pax record that cannot be read")?;
+                    self.next.record(key, value)?;
                     rest = &rest[length..];
                 }
             }
@@ -168,13 +177,92 @@ impl Sieve {
     }
 }
 
+impl Next {
+    /// Which of two names counts, each reader decides in its own way.
+    fn extended_by(&mut self, kind: u8) -> Result<(), String> {
+        let other = |k: &u8| *k == kind || *k == b'x' || kind == b'x';
+        if self.kinds.iter().any(other) {
+            return Err("an entry with two extensions that contradict each other".to_owned());
+        }
+        self.kinds.push(kind);
+        Ok(())
+    }
+
+    fn record(&mut self, key: &str, value: &[u8]) -> Result<(), String> {
+        let name = || match std::str::from_utf8(value) {
+            Ok(name) if !name.is_empty() && !name.contains('\0') => Ok(name.to_owned()),
+            _ => Err(format!("a {key} that is no name")),
+        };
+        let twice = match key {
+            "path" => self.path.replace(name()?).is_some(),
+            "linkpath" => self.link.replace(name()?).is_some(),
+            "size" => {
+                let digits = name()?;
+                let size = Some(digits).filter(|d| d.bytes().all(|b| b.is_ascii_digit())).and_then(|d| d.parse().ok());
+                self.size.replace(size.ok_or("a size that is no number")?).is_some()
+            }
+            "SCHILY.xattr.security.capability" => return Err("a program with rights of its own".to_owned()),
+            key if key.starts_with("GNU.sparse") => return Err("a sparse file".to_owned()),
+            _ => false,
+        };
+        if twice { Err(format!("{key} is there twice")) } else { Ok(()) }
+    }
+}
+
+/// The path in a header itself.
+fn own_path(block: &[u8]) -> Result<String, String> {
+    let name = text(&block[..100])?;
+    let rest = &block[345..500];
+    if &block[257..263] != b"ustar\0" {
+        // other headers keep something else there, which some readers take for a part of the name all the same
+        if rest.iter().any(|b| *b != 0) {
+            return Err(format!("{name} has a header of a kind that is not known"));
+        }
+        return Ok(name);
+    }
+    if &block[508..] == b"tar\0" {
+        return Err(format!("{name} has a header of `star`"));
+    }
+    let prefix = text(rest)?;
+    Ok(if prefix.is_empty() { name } else { format!("{prefix}/{name}") })
+}
+
+/// The size, of which the header and an extension may both speak.
+fn real_size(header: u64, extension: Option<u64>) -> Result<u64, String> {
+    match extension {
+        None => Ok(header),
+        Some(size) if size == header || header == 0 && size >= OCTAL_LIMIT => Ok(size),
+        Some(size) => Err(format!("an entry of {header} bytes, or of {size}")),
+    }
+}
+
+/// A symbolic link leads nowhere that its folder is not, as far as its own words go; absolute, it is for the container.
+fn stays(path: &str, target: &str) -> Result<(), String> {
+    let mut depth = path.matches('/').count();
+    if target.is_empty() {
+        return Err(format!("{path} is a link to nothing"));
+    }
+    if target.starts_with('/') {
+        return Ok(());
+    }
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => depth = depth.checked_sub(1).ok_or_else(|| format!("{path} leads out of its folder"))?,
+            _ => depth += 1,
+        }
+    }
+    Ok(())
+}
+
 /// `27 path=some/where\n`: its length, key and value.
-fn record(bytes: &[u8]) -> Option<(usize, &str, &str)> {
+fn record(bytes: &[u8]) -> Option<(usize, &str, &[u8])> {
     let space = bytes.iter().position(|b| *b == b' ')?;
-    let length: usize = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
-    let record = std::str::from_utf8(bytes.get(space + 1..length)?).ok()?.strip_suffix('\n')?;
-    let (key, value) = record.split_once('=')?;
-    Some((length, key, value))
+    let digits = bytes.get(..space).filter(|d| d.iter().all(u8::is_ascii_digit))?;
+    let length: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let record = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;
+    let equals = record.iter().position(|b| *b == b'=')?;
+    Some((length, std::str::from_utf8(&record[..equals]).ok()?, &record[equals + 1..]))
 }
 
 /// Text up to the first zero.
@@ -197,7 +285,10 @@ fn inside(path: &str) -> Result<String, String> {
 /// An octal number, or one in base 256.
 fn number(field: &[u8]) -> Result<u64, String> {
     if field[0] & 0x80 != 0 {
-        let mut value = u64::from(field[0] & 0x7f);
+        if field[0] != 0x80 {
+            return Err("a number that is negative, or too large".to_owned());
+        }
+        let mut value = 0_u64;
         for byte in &field[1..] {
             value = value.checked_mul(256).ok_or("a number that is too large")? | u64::from(*byte);
         }
@@ -219,100 +310,4 @@ fn check_sum(block: &[u8]) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An archive of entries: name, kind, link, mode and content.
-    fn archive(entries: &[(&str, tar::EntryType, &str, u32, &[u8])]) -> Vec<u8> {
-        let mut builder = tar::Builder::new(Vec::new());
-        for (name, kind, link, mode, content) in entries {
-            let mut header = tar::Header::new_gnu();
-            // the library refuses what is to be refused here
-            let field = name.as_bytes();
-            header.as_old_mut().name[..field.len()].copy_from_slice(field);
-            header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
-            header.set_entry_type(*kind);
-            header.set_mode(*mode);
-            header.set_size(content.len() as u64);
-            header.set_cksum();
-            builder.append(&header, *content).unwrap();
-        }
-        builder.into_inner().unwrap()
-    }
-
-    fn judged(bytes: &[u8]) -> Result<(), String> {
-        let verdicts: Vec<Result<(), String>> = [1, 7, 512, bytes.len()]
-            .iter()
-            .map(|size| {
-                let mut sieve = Sieve::default();
-                bytes.chunks(*size).try_for_each(|chunk| sieve.push(chunk))?;
-                sieve.end()
-            })
-            .collect();
-        assert!(verdicts.iter().all(|v| *v == verdicts[0]), "the size of the pieces changes nothing: {verdicts:?}");
-        verdicts[0].clone()
-    }
-
-    use tar::EntryType as E;
-
-    #[test]
-    fn what_volumes_hold_goes_through() {
-        let long = "x/".repeat(90) + "name";
-        let mut builder = tar::Builder::new(archive(&[
-            ("./", E::Directory, "", 0o755, b""),
-            ("./PG_VERSION", E::Regular, "", 0o600, b"16\n"),
-            ("./log", E::Symlink, "/dev/stdout", 0o777, b""),
-            ("./again", E::Link, "./PG_VERSION", 0o600, b""),
-        ]));
-        // the end of the first part has to go
-        builder.get_mut().truncate(512 * 5);
-        let mut header = tar::Header::new_gnu();
-        header.set_size(3);
-        header.set_mode(0o644);
-        builder.append_data(&mut header, &long, &b"abc"[..]).unwrap();
-        assert_eq!(judged(&builder.into_inner().unwrap()), Ok(()));
-    }
-
-    #[test]
-    fn what_reaches_out_does_not() {
-        for (entries, word) in [
-            (vec![("/etc/passwd", E::Regular, "", 0o644, &b"x"[..])], "absolute"),
-            (vec![("a/../../b", E::Regular, "", 0o644, b"x")], "leads out"),
-            (vec![("hard", E::Link, "../b", 0o644, b"")], "leads out"),
-            (vec![("d", E::Block, "", 0o644, b"")], "device"),
-            (vec![("d", E::Char, "", 0o644, b"")], "device"),
-            (vec![("d", E::Fifo, "", 0o644, b"")], "device"),
-            (vec![("run", E::Regular, "", 0o4755, b"x")], "runs as its owner"),
-            (vec![("l", E::Symlink, "/etc", 0o777, b""), ("./l/passwd", E::Regular, "", 0o644, b"x")], "below a link"),
-            (vec![("l", E::Symlink, "/etc", 0o777, b""), ("l", E::Regular, "", 0o644, b"x")], "twice"),
-            (vec![("s", E::GNUSparse, "", 0o644, b"")], "of kind 'S'"),
-            (vec![("g", E::XGlobalHeader, "", 0o644, b"12 path=abc\n")], "of kind 'g'"),
-        ] {
-            let why = judged(&archive(&entries)).unwrap_err();
-            assert!(why.contains(word), "{why} / {word}");
-        }
-    }
-
-    #[test]
-    fn damage_is_seen() {
-        let whole = archive(&[("a", E::Regular, "", 0o644, b"content")]);
-        assert_eq!(judged(&whole), Ok(()));
-        assert!(judged(&whole[..700]).unwrap_err().contains("cut off"));
-        assert!(judged(&whole[..1024]).unwrap_err().contains("cut off"), "without its end");
-        let mut flipped = whole.clone();
-        flipped[5] ^= 1;
-        assert!(judged(&flipped).unwrap_err().contains("checksum"));
-    }
-
-    #[test]
-    fn a_pax_header_speaks_for_the_next_entry() {
-        let mut builder = tar::Builder::new(Vec::new());
-        builder.append_pax_extensions([("path", &b"../out"[..])]).unwrap();
-        let mut header = tar::Header::new_ustar();
-        header.set_path("in").unwrap();
-        header.set_size(0);
-        header.set_cksum();
-        builder.append(&header, &b""[..]).unwrap();
-        assert!(judged(&builder.into_inner().unwrap()).unwrap_err().contains("leads out"));
-    }
-}
+mod tests;

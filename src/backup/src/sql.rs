@@ -9,8 +9,12 @@ use engine::docker::process::Command;
 
 use crate::error::{Error, Result};
 use crate::postgres::Server;
-use crate::restore::{Order, concerned, start, stop};
+use crate::restore::{Order, start, with_dependents};
+use crate::stopped::Stopped;
 use crate::store::Store;
+
+/// How often two databases are made to change names, when somebody connects just then.
+const TRIES: usize = 20;
 
 /// The database of a store: the one that it was made with.
 async fn database(engine: &Engine, store: &Store) -> Result<String> {
@@ -49,26 +53,53 @@ pub async fn restore_sql(order: &Order<'_>, store: &Store, from: &mut (dyn std::
         "DROP DATABASE IF EXISTS {new} WITH (FORCE);\nDROP DATABASE IF EXISTS {old} WITH (FORCE);\nCREATE DATABASE {new} TEMPLATE template0;"
     );
     server.sql("template1", &make).await?;
-    let loaded = load(engine, &server, &format!("{database}.banyan-new"), from).await;
-    if let Err(error) = loaded {
+    let into = format!("{database}.banyan-new");
+    let loaded = tokio::select! {
+        loaded = load(engine, &server, &into, from) => loaded,
+        () = order.cancel.cancelled() => Err(Error::Interrupted),
+    };
+    let renamed = match loaded {
+        Ok(()) => exchange(order, store, &server, &database, [&here, &new, &old]).await,
+        failed => failed,
+    };
+    if let Err(error) = renamed {
         server.sql("template1", &format!("DROP DATABASE IF EXISTS {new} WITH (FORCE);")).await?;
         return Err(error);
     }
-    let settings = server.database_settings(std::slice::from_ref(&database)).await?;
+    Ok(database)
+}
+
+/// The new database and the present one change names, while nothing of the project that depends on the store runs: a
+/// database that somebody is connected to keeps its name, and services connect again at once.
+async fn exchange(
+    order: &Order<'_>,
+    store: &Store,
+    server: &Server<'_>,
+    database: &str,
+    [here, new, old]: [&str; 3],
+) -> Result<()> {
+    let settings = server.database_settings(&[database.to_owned()]).await?;
     let literal = database.replace('\'', "''");
     let swap = format!(
         "BEGIN;\nSELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = '{literal}';\n\
-         ALTER DATABASE {here} RENAME TO {old};\nALTER DATABASE {new} RENAME TO {here};\n{settings}COMMIT;\n\
-         DROP DATABASE {old} WITH (FORCE);"
+         ALTER DATABASE {here} RENAME TO {old};\nALTER DATABASE {new} RENAME TO {here};\n{settings}COMMIT;\n"
     );
-    // a database that somebody is connected to keeps its name, and services connect again at once
-    let ran = concerned(order.observed, &[&store.service]);
+    let ran = with_dependents(order.observed, vec![store.service.clone()]);
     let dependents: Vec<String> = ran.into_iter().filter(|name| *name != store.container).collect();
-    stop(engine, &dependents).await?;
-    let swapped = server.sql("template1", &swap).await;
+    let stopped = Stopped::stop(order.engine, &order.project.name, &store.container, dependents.clone()).await?;
+    let mut swapped = server.sql("template1", &swap).await;
+    for _ in 1..TRIES {
+        // who is no part of the project may have come back between
+        if !matches!(&swapped, Err(Error::Program { output, .. }) if output.contains("being accessed by other users")) {
+            break;
+        }
+        swapped = server.sql("template1", &swap).await;
+    }
     start(order, &dependents).await;
+    stopped.clear().await?;
     swapped?;
-    Ok(database)
+    server.sql("template1", &format!("DROP DATABASE {old} WITH (FORCE);")).await?;
+    Ok(())
 }
 
 async fn load(

@@ -12,10 +12,11 @@ use engine::docker::helpers::Helper;
 use futures_util::future::join_all;
 
 use crate::error::Result;
+use crate::owner::{self, LABEL_OWNER};
 
 /// Label of everything that a backup or a restore makes for a while: the project that it works on.
 pub const LABEL_WORK: &str = "dev.banyan.work";
-/// Label: what kind of work, `window`, `files` or `server`.
+/// Label: what kind of work, `window`, `stopped`, `copy`, `files`, `server` or `proof`.
 pub const LABEL_PART: &str = "dev.banyan.work.part";
 /// Label: the containers that are frozen.
 const LABEL_FROZEN: &str = "dev.banyan.work.frozen";
@@ -30,14 +31,18 @@ pub struct Window {
 
 /// The labels of a container that works on a project for a while.
 pub fn labels(project: &str, part: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([(LABEL_WORK.to_owned(), project.to_owned()), (LABEL_PART.to_owned(), part.to_owned())])
+    let labels = [(LABEL_WORK, project.to_owned()), (LABEL_PART, part.to_owned()), (LABEL_OWNER, owner::own())];
+    labels.map(|(label, value)| (label.to_owned(), value)).into()
 }
 
 /// Containers that a backup or a restore of this project made for a while.
 pub fn workers<'a>(project: &'a str, observed: &'a Observed, part: &'a str) -> impl Iterator<Item = &'a Container> {
-    observed.others.iter().filter(move |c| {
-        c.labels.get(LABEL_WORK).is_some_and(|p| p == project) && c.labels.get(LABEL_PART).is_some_and(|p| p == part)
-    })
+    observed.others.iter().filter(move |c| is_work(project, &c.labels, part))
+}
+
+/// True for what was made for such work on this project.
+pub fn is_work(project: &str, labels: &BTreeMap<String, String>, part: &str) -> bool {
+    labels.get(LABEL_WORK).is_some_and(|p| p == project) && labels.get(LABEL_PART).is_some_and(|p| p == part)
 }
 
 impl Window {

@@ -43,6 +43,7 @@ pub struct Context {
     asking: Arc<AtomicBool>,
     signal: Arc<OnceLock<Exit>>,
     unwritten: OnceLock<String>,
+    undo: OnceLock<serde_json::Value>,
 }
 
 impl Context {
@@ -76,6 +77,7 @@ impl Context {
             asking: Arc::default(),
             signal: Arc::default(),
             unwritten: OnceLock::new(),
+            undo: OnceLock::new(),
         })
     }
 
@@ -134,6 +136,12 @@ impl Context {
     /// A command of banyan that works as pasted into a shell.
     pub fn pasteable(&self, args: &[&str]) -> String {
         let on_path = setup::on_path(&self.executable, self.env.get("PATH").map(|p| p.as_ref()));
+        let words = self.words(args);
+        setup::command_line(&self.executable, on_path, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The arguments of such a command, with the options that say what it is about.
+    pub fn words(&self, args: &[&str]) -> Vec<String> {
         let path = |p: &PathBuf| p.display().to_string();
         let options = [
             ("--file", self.global.file.iter().map(path).collect()),
@@ -146,7 +154,7 @@ impl Context {
             words.extend(values.iter().flat_map(|value| [*option, value.as_str()]));
         }
         words.extend(args);
-        setup::command_line(&self.executable, on_path, &words)
+        words.into_iter().map(str::to_owned).collect()
     }
 
     /// This very command with something added, as it can be pasted; an option with a value replaces the one given.
@@ -200,7 +208,17 @@ impl Context {
 
     /// A JSON document for standard output.
     pub fn print_json(&self, value: &serde_json::Value) {
+        let mut value = value.clone();
+        if let (Some(undo), Some(fields)) = (self.undo.get(), value.as_object_mut()) {
+            fields.insert("undo".to_owned(), undo.clone());
+        }
         self.print(&format!("{value:#}"));
+    }
+
+    /// From now on JSON says how what this command does can be undone.
+    pub fn keep_undo(&self, file: &Path, command: &str) {
+        // the first one has what was there in the beginning
+        let _ = self.undo.set(serde_json::json!({ "file": file, "command": command }));
     }
 
     /// A remark for standard error.

@@ -17,16 +17,21 @@ use crate::trouble;
 /// How long a port is waited for that the engine itself holds: for a container that an interrupted run started.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// Checks names, folders and all published ports; every clash is reported at once. Returns what it saw.
+/// Checks names, folders and all published ports; every clash is reported at once. `seen` is what somebody has just seen;
+/// returns what it saw itself.
 pub async fn check(
     context: &Context,
     engine: &Engine,
     project: &Project,
     services: &[String],
+    mut seen: Option<Observed>,
 ) -> Result<Observed, Failure> {
     let began = Instant::now();
     loop {
-        let observed = engine.observe(&project.name).await?;
+        let observed = match seen.take() {
+            Some(observed) => observed,
+            None => engine.observe(&project.name).await?,
+        };
         let wish = plan::Up { services: services.to_vec(), ..Default::default() };
         if let Err(refusals) = plan::up(project, &observed, &wish) {
             return Err(trouble::refused(context, project, &observed, &refusals));

@@ -141,9 +141,11 @@ fn stack(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Result<
     let (mut files, mut dumps, mut zstd, mut gzip, mut windows) = (vec![], vec![], vec![], vec![], vec![]);
     for _ in 0..options.rounds {
         let Timed { seconds, window } = stack.backup("files.banyan", &["--physical"], peak)?;
-        (files.push(seconds), windows.push(window));
+        files.push(seconds);
+        windows.push(window);
         let Timed { seconds, window } = stack.backup("dumps.banyan", &[], peak)?;
-        (dumps.push(seconds), windows.push(window));
+        dumps.push(seconds);
+        windows.push(window);
         let stores = ["postgres", "rabbitmq", "redis"];
         stack.each("stop", &stores)?;
         let volumes = stack.volumes()?;
@@ -168,7 +170,8 @@ fn queues(options: &Options, report: &mut Report, peak: &mut Vec<f64>) -> Result
     let (mut out, mut back, mut windows) = (vec![], vec![], vec![]);
     for _ in 0..options.rounds {
         let Timed { seconds, window } = stack.backup("queues.banyan", &[], peak)?;
-        (out.push(seconds), windows.push(window));
+        out.push(seconds);
+        windows.push(window);
         back.push(stack.restore("queues.banyan", peak)?);
     }
     report.plain("100,000 messages of 1 KB, out", "s", &out, Level::at_most(20.0));

@@ -94,10 +94,10 @@ impl MemberReader {
         }
     }
 
-    /// Reads all of it. `progress` is told how far it is.
-    pub(super) fn check(mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {
-        while self.blocking_chunk()?.is_some() {
-            progress(self.read);
+    /// Reads all of it.
+    pub(super) fn each(mut self, look: &mut dyn FnMut(&[u8])) -> Result<()> {
+        while let Some(bytes) = self.blocking_chunk()? {
+            look(&bytes);
         }
         Ok(())
     }

@@ -17,24 +17,32 @@ fn time(second: i64) -> Timestamp {
 fn what_is_in_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let name = |second| FileName::new("default", time(second)).to_string();
+    let name = |second| FileName::new("flow-platform", "default", time(second)).to_string();
     write(&path(&name(2)), &members(&[("a", b"x")]), &Sealing::none());
     write(&path(&name(1)), &members(&[]), &Sealing::none());
-    write(&path("z.banyan"), &members(&[]), &Sealing::passphrase("x".into()));
+    let sealed = FileName { undo: true, ..FileName::new("z", "other", time(3)) };
+    write(&path(&sealed.to_string()), &members(&[]), &Sealing::passphrase("x".into()));
+    let of_another = FileName::new("y", "default", time(4)).to_string();
+    write(&path(&of_another), &members(&[]), &Sealing::none());
+    write(&path("seed.banyan"), &members(&[]), &Sealing::none());
+    std::fs::write(path(&name(5)), "x").unwrap();
     std::fs::write(path("broken.banyan"), "x").unwrap();
     std::fs::write(path("notes.txt"), "x").unwrap();
     std::fs::create_dir(path("folder.banyan")).unwrap();
-    std::os::unix::fs::symlink(path("z.banyan"), path("link.banyan")).unwrap();
+    std::os::unix::fs::symlink(path("seed.banyan"), path("link.banyan")).unwrap();
     let _partial = Writer::create(&path("unfinished.banyan"), &Sealing::none()).unwrap();
     let listed = list(folder.path(), &Unsealing::none()).unwrap();
     let found: Vec<_> = listed.iter().map(|it| it.path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(found, ["broken.banyan".to_owned(), name(1), name(2), "z.banyan".to_owned()]);
+    let seed = "seed.banyan".to_owned();
+    let broken = "broken.banyan".to_owned();
+    assert_eq!(found, [broken, name(1), name(2), name(5), seed, of_another, sealed.to_string()]);
     assert!(matches!(listed[0].manifest, Err(Error::NotAnArchive { .. })));
     assert_eq!(listed[2].manifest.as_ref().unwrap().members[0].name, "a");
     assert_eq!(listed[2].size, listed[2].path.metadata().unwrap().len());
-    assert!(matches!(listed[3].manifest, Err(Error::Sealed { .. })));
-    let kept: Vec<_> = listed.iter().map(|it| it.kept().map(|it| it.instance)).collect();
-    assert_eq!(kept, [None, Some("default".to_owned()), Some("default".to_owned()), None]);
+    assert!(matches!(listed[6].manifest, Err(Error::Sealed { .. })));
+    // neither what cannot be read, nor what somebody named, nor what lies about itself; but what is encrypted
+    let kept: Vec<_> = listed.iter().filter_map(|it| it.kept().map(|it| it.name.to_string())).collect();
+    assert_eq!(kept, [name(1), name(2), sealed.to_string()]);
     assert!(matches!(list(&path("none"), &Unsealing::none()), Err(Error::Folder { .. })));
 }
 
@@ -42,11 +50,15 @@ fn what_is_in_a_folder() {
 fn which_ones_can_go() {
     let kept = |name: &str, second, project: &str, instance: &str| Kept {
         path: name.into(),
-        created: time(second),
-        project: project.into(),
-        instance: instance.into(),
+        name: FileName::new(project, instance, time(second)),
+    };
+    let undo = |name: &str, second| {
+        let kept = kept(name, second, "p", "default");
+        Kept { name: FileName { undo: true, ..kept.name }, ..kept }
     };
     let archives = [
+        undo("u", 5),
+        undo("v", 6),
         kept("b", 2, "p", "default"),
         kept("d", 4, "p", "default"),
         kept("a", 1, "p", "default"),
@@ -59,7 +71,7 @@ fn which_ones_can_go() {
         let surplus = surplus(&archives, NonZeroUsize::new(keep).unwrap());
         surplus.iter().map(|it| it.path.to_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(gone(1), ["y", "a", "b", "c"]);
+    assert_eq!(gone(1), ["y", "a", "b", "c", "u"]);
     assert_eq!(gone(2), ["a", "b"]);
     assert_eq!(gone(3), ["a"]);
     assert_eq!(gone(4), [""; 0]);

@@ -215,7 +215,7 @@ fn the_manifest_as_people_see_it() {
             r#""instance":"default","project":"flow-platform","config_hash":"c0ffee","consistency":"paused","#,
             r#""stores":[{"name":"postgres","kind":"postgres","method":"logical","server_version":"16.4","#,
             r#""image":{"reference":"postgres:16-alpine","digest":"sha256:00"},"members":["a"],"size":0,"#,
-            r#""counts":{"events":3},"digests":{"events":"ab"}}],"skipped":[],"members":[]}"#,
+            r#""counts":{"events":3},"digests":{"events":"ab"},"facts":{"node":"rabbit@rabbitmq"}}],"skipped":[],"members":[]}"#,
         )
     );
     assert_eq!(manifest.created, "2030-01-02T03:04:05.678Z".parse::<Timestamp>().unwrap());

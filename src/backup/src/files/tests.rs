@@ -99,6 +99,43 @@ fn every_interruption_can_be_undone_and_so_can_every_interrupted_undo() {
 }
 
 #[test]
+fn what_is_done_is_not_undone() {
+    let volume = prepared();
+    assert_eq!(run(volume.path(), SWAP, ALL), 0);
+    assert_eq!(run(volume.path(), DONE, ALL), 0);
+    let text = format!("{FUNCTIONS}{UNDO}");
+    let refused = Command::new("sh").args(["-c", &text, "banyan"]).arg(volume.path()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no way back"));
+    // an interruption of the end is ended as well
+    std::fs::remove_dir_all(volume.path().join(".banyan-old")).unwrap();
+    assert_eq!(run(volume.path(), FINISH, ALL), 0);
+    assert!(files(volume.path()).iter().any(|(name, _)| name == "only new"));
+    assert!(!files(volume.path()).iter().any(|(name, _)| name == "only old" || name.contains("banyan")));
+}
+
+#[test]
+fn folders_are_made_and_listed_whatever_their_names() {
+    let volume = prepared();
+    let new = volume.path().join(".banyan-new");
+    write(&new, &["mnesia/a", "two words/b", ".hidden-folder/c"], "new");
+    std::os::unix::fs::symlink("mnesia", new.join("link")).unwrap();
+    let run = |script: &str, folder: &Path| {
+        let text = format!("{FUNCTIONS}{script}");
+        let run = Command::new("sh").args(["-c", &text, "banyan"]).arg(volume.path()).arg(folder).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    };
+    run(MAKE_FOLDER, &new.join("in/ner"));
+    let listed = run(FOLDERS, &new);
+    let mut names: Vec<&str> = listed.split('\0').filter(|name| !name.is_empty()).collect();
+    names.sort();
+    assert_eq!(names, [".hidden-folder", "base", "in", "mnesia", "two words"]);
+    assert!(new.join("in/ner").is_dir());
+    assert!(run(ROOM, &new).trim().parse::<u64>().unwrap() > 0);
+}
+
+#[test]
 fn a_volume_in_the_middle_of_a_restore_takes_no_other() {
     let volume = prepared();
     let text = format!("{FUNCTIONS}{BEGIN}");

@@ -8,6 +8,10 @@ use crate::error::{Error, Result};
 /// What stands after the last line of an answer.
 const END: &str = "banyan: end of the answer";
 
+/// Not every version knows all of them.
+const NO_LIMITS: &str = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', \
+    'lock_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout');";
+
 /// `psql` in the container, held open.
 pub struct Session {
     pub(super) database: String,
@@ -24,8 +28,8 @@ impl Session {
         let (input, output) = (process.input, Some(process.output));
         let (database, service) = (database.to_owned(), server.service.clone());
         let mut session = Self { database, service, input, output, read: Vec::new() };
-        // logged in before it counts
-        session.ask("SELECT 1;").await?;
+        // logged in before it counts; and nothing ends a session that waits for a long dump
+        session.ask(NO_LIMITS).await?;
         Ok(session)
     }
 

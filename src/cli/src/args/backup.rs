@@ -22,7 +22,10 @@ pub enum BackupCommand {
     /// Write a backup (what `backup` alone does)
     Create(CreateArgs),
     /// Show the backups that are there
-    List,
+    List {
+        #[command(flatten)]
+        open: OpenArgs,
+    },
     /// Show what is in a backup
     Show {
         #[command(flatten)]
@@ -48,7 +51,7 @@ pub enum BackupCommand {
         #[arg(long)]
         cron: bool,
     },
-    /// Delete old backups of this project
+    /// Delete old backups of this project, but none that was given a name
     Prune {
         /// Keep so many of the newest
         #[arg(long, value_name = "NUMBER")]
@@ -59,14 +62,21 @@ pub enum BackupCommand {
     },
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct CreateArgs {
-    /// The file to write, or `-` for standard output [default: a new one where `backup list` finds it]
+    /// Keep it under this name in the folder of backups, until somebody deletes it: `reset --to NAME` goes back to it
+    #[arg(long, value_name = "NAME", conflicts_with = "to", value_parser = named)]
+    pub name: Option<String>,
+    /// The file to write, or `-` for standard output [default: a new one where `backup list` finds it; of SQL text:
+    /// standard output]
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
     /// Let everything run: each store is right by itself, but they may be some moments apart
     #[arg(long)]
     pub online: bool,
+    /// The longest time for which anything may stand still: then nothing is backed up
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
+    pub longest_pause: Duration,
     /// Copy PostgreSQL's files instead of dumping it: faster out and back, and only for the same image
     #[arg(long)]
     pub physical: bool,
@@ -74,7 +84,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "FORMAT", default_value = "banyan")]
     pub format: BackupFormat,
     /// Delete older backups of this project, but so many of the newest
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["to", "name"])]
     pub keep_last: Option<NonZeroUsize>,
     #[command(flatten)]
     pub seal: SealArgs,
@@ -143,4 +153,16 @@ pub struct RestoreArgs {
     pub wait_timeout: Duration,
     #[command(flatten)]
     pub open: OpenArgs,
+}
+
+/// A name of a backup: one part of a path that no other backup is called by itself.
+fn named(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if text.is_empty() || text.starts_with(['.', '-']) || !text.chars().all(plain) || text.len() > 100 {
+        return Err("write letters, digits, `.`, `_` and `-`".to_owned());
+    }
+    if text == "latest" || format!("{text}.banyan").parse::<archive::FileName>().is_ok() {
+        return Err("backups without a name are called so".to_owned());
+    }
+    Ok(text.strip_suffix(".banyan").unwrap_or(text).to_owned())
 }

@@ -1,6 +1,8 @@
 //! `banyan down`: what the labels say belongs to the project goes.
 
+use compose::observed::{Observed, VolumeMount};
 use compose::plan::{self, Down};
+use compose::project::{Mount, MountSource, Project, Service, Volume};
 use engine::Engine;
 use engine::apply::{Applied, Reason, apply};
 
@@ -11,7 +13,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::identity::{Identity, identify};
 use crate::lock;
-use crate::project::data_folder;
+use crate::project::{Loaded, data_folder};
 
 /// Takes the project down.
 pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
@@ -43,16 +45,33 @@ pub async fn run(context: &Context, args: DownArgs) -> Result<u8, Failure> {
         }
         return Ok(0);
     }
-    // where the files are gone or broken nothing says what the stores are
-    let taken = match loaded.as_ref().filter(|_| args.volumes && !args.no_snapshot) {
-        Some(loaded) => snapshot::before(context, &engine, loaded, &plan, snapshot::Wish::Ask).await?,
-        None => None,
-    };
+    if args.volumes && !args.no_snapshot {
+        let loaded = loaded.unwrap_or_else(|| from_labels(&name, &observed));
+        snapshot::before(context, &engine, &loaded, &plan, snapshot::Wish::Ask).await?;
+    }
     let applied = take_down(context, &engine, &name, &plan).await;
     context.screen.finish();
-    let code = report(context, &name, &applied)?;
-    snapshot::tell(context, taken.as_ref());
-    Ok(code)
+    report(context, &name, &applied)
+}
+
+/// What the containers say of a project whose files cannot be read: enough to back its volumes up.
+fn from_labels(name: &str, observed: &Observed) -> Loaded {
+    let mut project = Project { name: name.to_owned(), ..Project::default() };
+    for container in observed.containers.iter().filter(|c| !c.is_one_off()) {
+        let mut service = Service {
+            name: container.service().to_owned(),
+            container_name: container.name.clone(),
+            image: container.image.clone(),
+            ..Service::default()
+        };
+        for VolumeMount { name, target } in &container.volumes {
+            let source = MountSource::Volume(name.clone());
+            service.mounts.push(Mount { source, target: target.clone(), read_only: false });
+            project.volumes.insert(name.clone(), Volume { name: name.clone(), ..Volume::default() });
+        }
+        project.services.entry(service.name.clone()).or_insert(service);
+    }
+    Loaded { project, why: "by the labels of its containers".to_owned(), files: Vec::new() }
 }
 
 /// Carries a plan of `down` out.

@@ -58,10 +58,10 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     }
     let wish = match (args.no_snapshot, args.yes) {
         (true, _) => snapshot::Wish::None,
-        (_, true) => snapshot::Wish::GoOn,
+        (_, true) => snapshot::Wish::Yes,
         _ => snapshot::Wish::Ask,
     };
-    let taken = snapshot::before(context, &engine, &context.load(&["*".to_owned()], &[])?, &plan, wish).await?;
+    snapshot::before(context, &engine, &context.load(&["*".to_owned()], &[])?, &plan, wish).await?;
     let applied = take_down(context, &engine, &name, &plan).await;
     if applied.interrupted || context.cancel.is_cancelled() {
         return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset")
@@ -69,9 +69,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     }
     check_gone(context, &engine, &name, &volumes).await?;
     prepared.observed = None;
-    let came_up = prepared.bring_up(context, &up, &engine).await;
-    snapshot::tell(context, taken.as_ref());
-    came_up
+    prepared.bring_up(context, &up, &engine).await
 }
 
 /// The services that come up again, required and optional: those that were asked for, or else all that come up by

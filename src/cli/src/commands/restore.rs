@@ -1,16 +1,15 @@
 //! `banyan restore`: the data of a backup comes back, all of it or nothing.
 
-use std::collections::BTreeSet;
+mod ready;
+
 use std::path::{Path, PathBuf};
 
-use backup::{How, RestoreOrder, guard, restore, service_of, stores};
+use backup::{How, RestoreOrder, Restored, restore};
 use compose::Observed;
-use compose::observed::State;
-use compose::plan;
 use engine::Engine;
 
 use super::backup::{
-    Identity, Place, Wanted, check, failed, find, identity, open, plain, recover, sealing, snapshot, write,
+    Identity, Wanted, check, find, identity, open, plain, recover, restoring, sealing, snapshot, write,
 };
 use super::up::{introduce, prepare};
 use crate::args::{RestoreArgs, SealArgs, UpArgs};
@@ -18,6 +17,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::lock;
 use crate::project::{Loaded, data_folder};
+use ready::Ready;
 
 /// Looks, asks, backs up what is there, restores.
 pub async fn run(context: &Context, args: RestoreArgs) -> Result<u8, Failure> {
@@ -34,76 +34,85 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<u8, Failure> {
     same_origin(context, &args, &here, &there)?;
     let engine = context.engine().await?;
     let _lock = lock::take(&data_folder(&context.env, context.folder())?, &loaded.project.name)?;
-    let mut observed = recover(context, &engine, &loaded.project.name).await?;
+    let observed = recover(context, &engine, &loaded.project.name).await?;
 
+    // all that can be known is known before anything is made, stopped or asked
     check(context, &archive, &path.display().to_string()).await?;
-
-    // stores that are not there are made first, empty
-    let in_file = manifest.stores.iter().map(|s| s.name.as_str());
-    let asked = in_file.filter(|name| args.only.is_empty() || args.only.iter().any(|o| o == name));
-    let wanted: BTreeSet<String> = asked.map(|name| service_of(name).to_owned()).collect();
-    let was_empty = observed.containers.is_empty();
-    let missing = |observed: &compose::Observed| {
-        let runs = |s: &String| observed.containers.iter().any(|c| c.service() == s && c.state == State::Running);
-        wanted
-            .iter()
-            .filter(|s| loaded.project.services.contains_key(s.as_str()) && !runs(s))
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let to_start = missing(&observed);
-    if !to_start.is_empty() && !args.dry_run {
-        let up = UpArgs { services: to_start, wait_timeout: args.wait_timeout, ..UpArgs::default() };
-        start(context, &engine, &up).await?;
-        observed = engine.observe(&loaded.project.name).await?;
-    }
-    let here_now = stores(&loaded.project, &observed);
-    let targets = guard::targets(&manifest, &here_now, &args.only).map_err(failed)?;
-    let names: Vec<&str> = targets.iter().map(|t| t.store.name.as_str()).collect();
+    let mut ready = Ready::look(context, &engine, &loaded, &manifest, &args, observed).await?;
+    let names = ready.names();
     if args.dry_run {
         context.screen.finish();
-        report(context, "would restore", &path, &names);
+        report(context, "would restore", &path, &names, None);
         return Ok(0);
     }
     confirm(context, &args, &loaded.project.name, &names)?;
-    let taken =
-        if args.no_snapshot || was_empty { None } else { Some(take(context, &engine, &loaded, &observed).await?) };
+    let was_empty = ready.observed.containers.is_empty();
+    ready.make(context, &engine, &loaded, &manifest, &args).await?;
+    let taken = match !ready.held.is_empty() && !args.no_snapshot {
+        true => Some(take(context, &engine, &loaded, &ready).await?),
+        false => None,
+    };
+    // said before anything can fail: it is needed most when something does
+    snapshot::tell(context, taken.as_ref());
     let order = RestoreOrder {
         engine: &engine,
         project: &loaded.project,
-        observed: &observed,
+        observed: &ready.observed,
         journal: &context.journal,
         cancel: &context.cancel,
         limit: args.wait_timeout,
     };
-    restore(&order, &archive, &targets).await.map_err(failed)?;
-    report(context, "restored", &path, &names);
+    let restored = restore(&order, &archive, &ready.targets).await.map_err(restoring)?;
+    report(context, "restored", &path, &names, taken.as_deref());
+    let code = remarks(context, &restored);
     if was_empty && args.only.is_empty() {
         // nothing of it was there, so all of it is wanted
         let up = UpArgs { wait_timeout: args.wait_timeout, ..UpArgs::default() };
-        start(context, &engine, &up).await?;
+        let loaded = context.load(&[], &[])?;
+        let wanted = compose::plan::included(&loaded.project, &[], false);
+        prepare(context, &up, &engine, loaded, wanted).await?.start(context, &up, &engine).await?;
     }
-    snapshot::tell(context, taken.as_ref());
-    Ok(0)
+    Ok(code)
 }
 
-/// Brings services up, with what they need.
-async fn start(context: &Context, engine: &Engine, up: &UpArgs) -> Result<(), Failure> {
-    let loaded = context.load(&up.profile, &up.services)?;
-    let wanted = plan::included(&loaded.project, &up.services, up.no_deps);
-    prepare(context, up, engine, loaded, wanted).await?.start(context, up, engine).await
+/// What did not go as it should after the data was there; the exit code.
+fn remarks(context: &Context, restored: &Restored) -> u8 {
+    if let Some(why) = &restored.left {
+        context.note(&format!("the data is restored, but the replaced data is not deleted yet: {why}"));
+        context.note(&format!("the next command does it: {}", context.pasteable(&["up"])));
+    }
+    for service in &restored.not_started {
+        context.note(&format!("did not come up again: {service}"));
+    }
+    if restored.left.is_none() && restored.not_started.is_empty() { 0 } else { Exit::Partial as u8 }
 }
 
 /// A backup of what will be replaced.
-async fn take(context: &Context, engine: &Engine, loaded: &Loaded, observed: &Observed) -> Result<PathBuf, Failure> {
+async fn take(context: &Context, engine: &Engine, loaded: &Loaded, ready: &Ready) -> Result<PathBuf, Failure> {
+    match ready.some_run() {
+        true => snapshot_of(context, engine, loaded, &ready.observed, How::Window).await,
+        // what is copied as it is needs no more than its volume
+        false => snapshot_of(context, engine, &ready.concerned(loaded), &ready.observed, How::Stopped).await,
+    }
+}
+
+/// Writes it.
+async fn snapshot_of(
+    context: &Context,
+    engine: &Engine,
+    loaded: &Loaded,
+    observed: &Observed,
+    how: How,
+) -> Result<PathBuf, Failure> {
     let sealing = sealing(context, &SealArgs::default())?;
-    let wanted = Wanted { place: Place::Folder, sealing, how: How::Window, more: Vec::new(), physical: false };
-    let written = write(context, engine, loaded, observed, wanted).await;
-    written.map(|(path, _)| path).map_err(|failure| {
-        let message = format!("no snapshot of the present data, so nothing was changed: {}", failure.message);
-        let hint = format!("restore without one: {}", context.again(&["--no-snapshot"]));
-        Failure { message, ..failure }.hint(hint)
-    })
+    let written = write(context, engine, loaded, observed, Wanted::undo(sealing, how)).await;
+    written.map(|(path, _)| path).map_err(|failure| no_snapshot(context, failure))
+}
+
+fn no_snapshot(context: &Context, failure: Failure) -> Failure {
+    let message = format!("no snapshot of the present data, so nothing was changed: {}", failure.message);
+    let hint = format!("restore without one: {}", context.again(&["--no-snapshot"]));
+    Failure { message, ..failure }.hint(hint)
 }
 
 /// The database alone, from SQL text.
@@ -117,8 +126,12 @@ async fn sql(context: &Context, args: &RestoreArgs, path: &Path) -> Result<u8, F
         context.print(&format!("would restore the database from {}", path.display()));
         return Ok(0);
     }
-    confirm(context, args, &loaded.project.name, &["the database"])?;
-    let taken = if args.no_snapshot { None } else { Some(take(context, &engine, &loaded, &observed).await?) };
+    confirm(context, args, &loaded.project.name, &["the database".to_owned()])?;
+    let taken = match args.no_snapshot {
+        true => None,
+        false => Some(snapshot_of(context, &engine, &loaded, &observed, How::Window).await?),
+    };
+    snapshot::tell(context, taken.as_ref());
     let order = RestoreOrder {
         engine: &engine,
         project: &loaded.project,
@@ -128,7 +141,6 @@ async fn sql(context: &Context, args: &RestoreArgs, path: &Path) -> Result<u8, F
         limit: args.wait_timeout,
     };
     plain::load(context, &order, &loaded, path).await?;
-    snapshot::tell(context, taken.as_ref());
     Ok(0)
 }
 
@@ -150,7 +162,7 @@ fn same_origin(context: &Context, args: &RestoreArgs, here: &Identity, there: &I
     Ok(())
 }
 
-fn confirm(context: &Context, args: &RestoreArgs, project: &str, names: &[&str]) -> Result<(), Failure> {
+fn confirm(context: &Context, args: &RestoreArgs, project: &str, names: &[String]) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
@@ -167,9 +179,11 @@ fn confirm(context: &Context, args: &RestoreArgs, project: &str, names: &[&str])
     }
 }
 
-fn report(context: &Context, what: &str, path: &std::path::Path, names: &[&str]) {
+fn report(context: &Context, what: &str, path: &Path, names: &[String], snapshot: Option<&Path>) {
     if context.json() {
-        context.print_json(&serde_json::json!({ "schema_version": 1, "file": path, "done": what, "stores": names }));
+        context.print_json(&serde_json::json!({
+            "schema_version": 1, "file": path, "done": what, "stores": names, "snapshot": snapshot,
+        }));
     } else {
         context.print(&format!("{what} {} from {}", names.join(", "), path.display()));
     }

@@ -134,7 +134,12 @@ impl View {
             }
             parts.push(format!("{} / {}", humansize(done), humansize(total)));
         }
-        parts.extend(row.rate.map(|rate| format!("{}/s", humansize(rate))));
+        if let Some(rate) = row.rate {
+            parts.push(format!("{}/s", humansize(rate)));
+            // a total of 0 is none
+            let left = total.saturating_sub(done).checked_div(rate).filter(|_| total > 0);
+            parts.extend(left.map(|seconds| format!("{} left", humantime(Duration::from_secs(seconds)))));
+        }
         parts.extend((!note.is_empty()).then_some(note));
         parts.join("  ")
     }

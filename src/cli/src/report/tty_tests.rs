@@ -72,7 +72,7 @@ fn a_wide_window_shows_everything() {
         [
             " ✓ network flow-platform-network created     0.0s",
             " ⠦ service postgres              waiting     1.6s  SQL not answered yet",
-            " ⠦ image   redis:7               pulling     1.6s  ██████░░░░░░  15.0 MB / 30.0 MB  10.0 MB/s",
+            " ⠦ image   redis:7               pulling     1.6s  ██████░░░░░░  15.0 MB / 30.0 MB  10.0 MB/s  1.0s left",
         ]
     );
     bench.service("postgres", Phase::Done("ready"), "SQL answered");

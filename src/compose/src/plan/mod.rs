@@ -211,6 +211,19 @@ impl Plan {
         self.steps.iter().all(|s| s.action.is_wait())
     }
 
+    /// The steps that `keep` wants, in their order; the others count as done.
+    pub fn only(&self, keep: impl Fn(&Action) -> bool) -> Self {
+        let kept: Vec<usize> = (0..self.steps.len()).filter(|i| keep(&self.steps[*i].action)).collect();
+        let place = |old: &usize| kept.iter().position(|k| k == old);
+        let step = |i: &usize| {
+            let step = &self.steps[*i];
+            let after = step.after.iter().filter_map(place).collect();
+            let doomed_by = step.doomed_by.iter().filter_map(place).collect();
+            Step { after, doomed_by, ..step.clone() }
+        };
+        Self { steps: kept.iter().map(step).collect(), ..Self::default() }
+    }
+
     /// Adds a step; returns its position.
     fn push(&mut self, action: Action, after: Vec<usize>, because: impl Into<Because>) -> usize {
         let because = because.into();

@@ -49,6 +49,8 @@ pub struct Detail {
     pub published: BTreeMap<u16, (String, u16)>,
     /// Address of the container in its first network.
     pub address: String,
+    /// Its host name.
+    pub host_name: String,
     /// Variables of the main process, with the image's own.
     pub env: BTreeMap<String, String>,
     /// Command line of the main process, as the container was created with it.
@@ -305,6 +307,7 @@ fn detail(c: bollard::models::ContainerInspectResponse) -> Detail {
     let health = state.health.unwrap_or_default();
     let settings = c.network_settings.unwrap_or_default();
     let config = c.config.unwrap_or_default();
+    let host_name = config.hostname.clone().unwrap_or_default();
     let check = config.healthcheck;
     let variables = config.env.unwrap_or_default().into_iter();
     let duration = |ns: Option<i64>| ns.filter(|&n| n > 0).map(|n| Duration::from_nanos(n.unsigned_abs()));
@@ -343,6 +346,7 @@ fn detail(c: bollard::models::ContainerInspectResponse) -> Detail {
             .into_values()
             .find_map(|n| n.ip_address.filter(|ip| !ip.is_empty()))
             .unwrap_or_default(),
+        host_name,
         env: variables.filter_map(|line| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()))).collect(),
         command: config.cmd.unwrap_or_default(),
         image_id: c.image.unwrap_or_default(),

@@ -20,20 +20,20 @@ impl Engine {
             .map(move |chunk| chunk.map_err(doing(|| what.clone())))
     }
 
-    /// Makes a symbolic link in a folder of the container.
-    pub async fn link(&self, container: &str, folder: &str, name: &str, target: &str) -> Result<(), Error> {
-        let what = || format!("link {folder}/{name} in {container}");
+    /// Makes a symbolic link in a container, and the folders on the way to it.
+    pub async fn link(&self, container: &str, path: &str, target: &str) -> Result<(), Error> {
+        let what = || format!("link {path} in {container}");
         let archive = || {
             let mut builder = tar::Builder::new(Vec::new());
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(tar::EntryType::Symlink);
             header.set_mode(0o777);
             header.set_size(0);
-            builder.append_link(&mut header, name, target)?;
+            builder.append_link(&mut header, path.trim_start_matches('/'), target)?;
             builder.into_inner()
         };
         let archive = archive().map_err(|e| Error::Stream { doing: what(), message: e.to_string() })?;
-        let options = UploadToContainerOptions { path: folder.to_owned(), ..Default::default() };
+        let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
         let sent = self.docker.upload_to_container(container, Some(options), bollard::body_full(archive.into())).await;
         sent.map_err(doing(what))
     }

@@ -1,4 +1,4 @@
-//! Containers that work on the data of another one for a while: same image, same volumes, no ports, no names.
+//! Containers that work on the data of another one for a while: same image, same volumes, no network.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,6 @@ pub struct Helper {
     pub entrypoint: Option<Vec<String>>,
     /// Instead of the other one's command.
     pub command: Option<Vec<String>>,
-    /// False: no network but its own loopback. True: the engine's default one, where nobody knows its name.
-    pub network: bool,
     /// Volumes to mount, by name and path; empty: the other one's.
     pub volumes: Vec<(String, String)>,
 }
@@ -84,9 +82,12 @@ fn body(like: ContainerInspectResponse, helper: &Helper) -> ContainerCreateBody 
     let is_set = |line: &String| line.split_once('=').is_some_and(|(name, _)| helper.env.contains_key(name));
     let mut env: Vec<String> = config.env.unwrap_or_default().into_iter().filter(|line| !is_set(line)).collect();
     env.extend(helper.env.iter().map(|(name, value)| format!("{name}={value}")));
+    let host_name = config.hostname.clone().filter(|name| !name.is_empty());
+    let short = host_name.as_deref().and_then(|name| name.split_once('.')).map(|(short, _)| short.to_owned());
+    let own: Vec<String> = host_name.into_iter().chain(short).map(|name| format!("{name}:127.0.0.1")).collect();
     ContainerCreateBody {
         image: like.image.or(config.image),
-        hostname: helper.network.then_some(config.hostname).flatten(),
+        hostname: config.hostname,
         user: config.user,
         working_dir: config.working_dir,
         env: Some(env),
@@ -99,7 +100,9 @@ fn body(like: ContainerInspectResponse, helper: &Helper) -> ContainerCreateBody 
         healthcheck: Some(bollard::models::HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
         host_config: Some(HostConfig {
             binds: Some(volumes.iter().map(|(name, path)| format!("{name}:{path}:rw")).collect()),
-            network_mode: (!helper.network).then(|| "none".to_owned()),
+            // nothing but its own loopback, where it finds itself under its host name
+            network_mode: Some("none".to_owned()),
+            extra_hosts: (!own.is_empty()).then_some(own),
             ulimits: host.ulimits,
             shm_size: host.shm_size,
             tmpfs: host.tmpfs,

@@ -32,6 +32,9 @@ pub fn identity(context: &Context, loaded: &Loaded) -> Identity {
 }
 
 pub(super) async fn run(context: &Context, args: CreateArgs) -> Result<u8, Failure> {
+    if args.format == BackupFormat::Sql {
+        plain::refuse_what_it_cannot(context, &args)?;
+    }
     let loaded = context.load(&["*".to_owned()], &[])?;
     let engine = context.engine().await?;
     let _lock = lock::take(&data_folder(&context.env, context.folder())?, &loaded.project.name)?;
@@ -40,31 +43,49 @@ pub(super) async fn run(context: &Context, args: CreateArgs) -> Result<u8, Failu
         let to = args.to.clone().unwrap_or_else(|| PathBuf::from("-"));
         return plain::dump(context, &engine, &loaded, &observed, &to).await;
     }
-    let sealing = sealing(context, &args.seal)?;
-    let place = match &args.to {
-        Some(path) if path == Path::new("-") => Place::StandardOutput,
-        Some(path) => Place::File(context.folder().join(path)),
-        None => Place::Folder,
+    let place = match (&args.to, &args.name) {
+        (Some(path), _) if path == Path::new("-") => Place::StandardOutput,
+        (Some(path), _) => Place::File(context.folder().join(path)),
+        (None, Some(name)) => Place::Named(name.clone()),
+        (None, None) => Place::Folder,
     };
-    let how = if args.online { How::Online } else { How::Window };
     let to_stdout = matches!(place, Place::StandardOutput);
-    let wanted = Wanted { place, sealing, how, more: Vec::new(), physical: args.physical };
+    let how = if args.online { How::Online } else { How::Window };
+    let wanted = Wanted {
+        place,
+        sealing: sealing(context, &args.seal)?,
+        how,
+        longest: args.longest_pause,
+        more: Vec::new(),
+        without: Vec::new(),
+        whole: false,
+        physical: args.physical,
+    };
     let (path, captured) = write(context, &engine, &loaded, &observed, wanted).await?;
     context.screen.finish();
     let removed = match args.keep_last {
-        Some(keep) => kept::remove_surplus(&identity(context, &loaded), &folder(context)?, keep)?,
+        Some(keep) => kept::remove_surplus(&identity(context, &loaded), &folder(context)?, false, keep)?,
         None => Vec::new(),
     };
     if !to_stdout {
-        report(context, &path, &captured, &removed);
+        report(context, &path, &captured, how, &removed);
     }
-    Ok(0)
+    if captured.failed.is_empty() {
+        return Ok(0);
+    }
+    let skipped = captured.summary.manifest.skipped.iter().filter(|s| captured.failed.contains(&s.name));
+    let message = format!("not in the backup, though it runs: {}", captured.failed.join(", "));
+    Err(Failure::new(Exit::Partial, 51, message).details(skipped.map(|s| s.reason.clone())))
 }
 
 /// Where a backup goes.
 pub enum Place {
-    /// The folder of backups, under a name made of the instance and the time.
+    /// The folder of backups, under a name made of project, instance and time.
     Folder,
+    /// The same, as one that undoes something.
+    Undo,
+    /// The folder of backups, under this name.
+    Named(String),
     /// A file.
     File(PathBuf),
     /// Standard output.
@@ -79,10 +100,32 @@ pub struct Wanted {
     pub sealing: Sealing,
     /// How the stores are brought to one moment.
     pub how: How,
+    /// The longest time for which anything may stand still.
+    pub longest: Duration,
     /// Stores whose containers are gone.
     pub more: Vec<Store>,
+    /// Stores that are left out, by name.
+    pub without: Vec<String>,
+    /// True when a store that cannot be backed up leaves nothing to be done.
+    pub whole: bool,
     /// PostgreSQL's files instead of dumps.
     pub physical: bool,
+}
+
+impl Wanted {
+    /// A backup of what is about to be replaced or deleted.
+    pub fn undo(sealing: Sealing, how: How) -> Self {
+        Self {
+            place: Place::Undo,
+            sealing,
+            how,
+            longest: Duration::from_secs(60),
+            more: Vec::new(),
+            without: Vec::new(),
+            whole: true,
+            physical: false,
+        }
+    }
 }
 
 /// Writes a backup; its path and what is in it.
@@ -93,19 +136,35 @@ pub async fn write(
     observed: &Observed,
     wanted: Wanted,
 ) -> Result<(PathBuf, Captured), Failure> {
-    let Wanted { place, sealing, how, more, physical } = wanted;
+    written(context, engine, loaded, observed, wanted).await?.map_err(failed)
+}
+
+/// The same; what went wrong with the stores is told from all else.
+pub(super) async fn written(
+    context: &Context,
+    engine: &Engine,
+    loaded: &Loaded,
+    observed: &Observed,
+    wanted: Wanted,
+) -> Result<Result<(PathBuf, Captured), backup::Error>, Failure> {
+    let Wanted { place, sealing, how, longest, more, without, whole, physical } = wanted;
     let identity = identity(context, loaded);
     let created = now();
     let kept = folder(context)?;
     std::fs::create_dir_all(&kept).map_err(|e| kept::unusable(&kept, &e))?;
+    let undo = matches!(place, Place::Undo);
     let path = match &place {
-        Place::Folder => kept.join(FileName::new(identity.instance.clone(), created).to_string()),
+        Place::Folder | Place::Undo => {
+            let name = FileName::new(identity.project.clone(), identity.instance.clone(), created);
+            kept.join(FileName { undo, ..name }.to_string())
+        }
+        Place::Named(name) => kept.join(format!("{name}.banyan")),
         Place::File(path) => path.clone(),
         Place::StandardOutput => PathBuf::from("-"),
     };
-    let to = path.clone();
+    let (to, spool) = (path.clone(), kept.clone());
     let writer = blocking(move || match place {
-        Place::StandardOutput => Writer::stream(std::io::stdout(), &kept, &sealing),
+        Place::StandardOutput => Writer::stream(std::io::stdout(), &spool, &sealing),
         _ => Writer::create(&to, &sealing),
     })
     .await?
@@ -113,7 +172,7 @@ pub async fn write(
     let consistency = if how == How::Online { Consistency::PerStore } else { Consistency::Paused };
     let tool = Tool { name: "banyan".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let hash = config_hash(loaded);
-    let manifest = Manifest::new(tool, created, identity.instance, identity.project, hash, consistency);
+    let manifest = Manifest::new(tool, created, identity.instance.clone(), identity.project.clone(), hash, consistency);
     let order = CaptureOrder {
         engine,
         project: &loaded.project,
@@ -121,11 +180,22 @@ pub async fn write(
         journal: &context.journal,
         cancel: &context.cancel,
         how,
+        longest,
         more,
+        without,
+        whole,
         physical,
     };
-    let captured = capture(&order, writer, manifest).await.map_err(failed)?;
-    Ok((path, captured))
+    let captured = match capture(&order, writer, manifest).await {
+        Ok(captured) => captured,
+        Err(error) => return Ok(Err(error)),
+    };
+    if undo {
+        for path in kept::remove_surplus(&identity, &kept, true, kept::UNDOS)? {
+            context.note(&format!("deleted {}: only the newest {} of its kind are kept", path.display(), kept::UNDOS));
+        }
+    }
+    Ok(Ok((path, captured)))
 }
 
 fn now() -> Timestamp {
@@ -149,8 +219,8 @@ pub fn sealing(context: &Context, args: &SealArgs) -> Result<Sealing, Failure> {
     Ok(passphrase.map_or_else(Sealing::none, |p| Sealing::passphrase(p.clone())))
 }
 
-fn report(context: &Context, path: &Path, captured: &Captured, removed: &[PathBuf]) {
-    let Captured { summary, window } = captured;
+fn report(context: &Context, path: &Path, captured: &Captured, how: How, removed: &[PathBuf]) {
+    let Captured { summary, window, .. } = captured;
     if context.json() {
         context.print_json(&json(path, summary, *window, removed));
         return;
@@ -166,11 +236,10 @@ fn report(context: &Context, path: &Path, captured: &Captured, removed: &[PathBu
         text.push_str(&format!("deleted {}\n", path.display()));
     }
     context.print(&text);
-    context.note(&format!(
-        "nothing ran for {}; restore it: {}",
-        humantime(*window),
-        context.pasteable(&["restore", &path.display().to_string()])
-    ));
+    let stood = if how == How::Online { "the broker" } else { "everything but the stores" };
+    let stood =
+        if window.is_zero() { String::new() } else { format!("{stood} stood still for {}; ", humantime(*window)) };
+    context.note(&format!("{stood}restore it: {}", context.pasteable(&["restore", &path.display().to_string()])));
 }
 
 fn json(path: &Path, summary: &Summary, window: Duration, removed: &[PathBuf]) -> serde_json::Value {

@@ -3,6 +3,7 @@
 mod create;
 mod kept;
 pub mod plain;
+mod schedule;
 mod show;
 pub mod snapshot;
 
@@ -15,22 +16,26 @@ use crate::args::{BackupArgs, BackupCommand, OpenArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::project::Loaded;
+use crate::report::style::humansize;
 
-pub use create::{Identity, Place, Wanted, identity, sealing, write};
+pub use create::{Identity, Wanted, identity, sealing, write};
 pub use kept::{find, folder};
 pub use show::check;
 
 /// The variable that holds the passphrase of backups.
 pub const PASSPHRASE: &str = "BANYAN_BACKUP_PASSPHRASE";
 
+/// The variable that says that whoever worked on the project on another machine is at it no more.
+const TAKE_OVER: &str = "BANYAN_TAKE_OVER";
+
 /// Carries out one of the sub-commands; without one, writes a backup.
 pub async fn run(context: &Context, args: BackupArgs) -> Result<u8, Failure> {
     match args.command.unwrap_or(BackupCommand::Create(args.create)) {
         BackupCommand::Create(args) => create::run(context, args).await,
-        BackupCommand::List => kept::list(context),
+        BackupCommand::List { open } => kept::list(context, &open),
         BackupCommand::Show { backup } => show::run(context, &backup).await,
         BackupCommand::Verify { backup, restore } => show::verify(context, &backup, restore).await,
-        BackupCommand::Schedule { at, keep_last, cron } => plain::schedule(context, &at, keep_last, cron),
+        BackupCommand::Schedule { at, keep_last, cron } => schedule::run(context, &at, keep_last, cron),
         BackupCommand::Prune { keep_last, yes } => kept::prune(context, keep_last, yes),
     }
 }
@@ -56,11 +61,11 @@ pub async fn open(context: &Context, file: &Path, args: &OpenArgs) -> Result<(Pa
     if file == Path::new("-") {
         std::fs::create_dir_all(&folder).map_err(|e| kept::unusable(&folder, &e))?;
         let read = move || Archive::from_stream(&mut std::io::stdin().lock(), &folder, &unsealing);
-        return Ok((shown, blocking(read).await?.map_err(|e| opened(&e))?));
+        return Ok((shown, blocking(read).await?.map_err(|e| opened(context, &e))?));
     }
     let path = find(context, file)?;
     let from = path.clone();
-    let archive = blocking(move || Archive::open(&from, &unsealing)).await?.map_err(|e| opened(&e))?;
+    let archive = blocking(move || Archive::open(&from, &unsealing)).await?.map_err(|e| opened(context, &e))?;
     Ok((path, archive))
 }
 
@@ -70,8 +75,18 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     done.map_err(|e| Failure::new(Exit::Other, 50, format!("a task ended by itself: {e}")))
 }
 
-fn opened(error: &archive::Error) -> Failure {
-    Failure::new(Exit::Damaged, 1, error.to_string())
+fn opened(context: &Context, error: &archive::Error) -> Failure {
+    use archive::Error as E;
+    let text = error.to_string();
+    match error {
+        E::Open { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Failure::new(Exit::Usage, 55, text)
+            .hint(format!("see which there are: {}", context.pasteable(&["backup", "list"]))),
+        E::Open { .. } | E::Spool { .. } | E::Folder { .. } => Failure::new(Exit::Other, 55, text),
+        E::Newer { .. } => {
+            Failure::new(Exit::Refused, 13, text).hint("restore it with the banyan that made it, or a newer one")
+        }
+        _ => Failure::new(Exit::Damaged, 1, text),
+    }
 }
 
 /// What went wrong, with its exit code.
@@ -89,8 +104,38 @@ pub fn failed(error: backup::Error) -> Failure {
         E::Different { .. } => Failure::new(Exit::Damaged, 4, text),
         E::Interrupted => Failure::new(Exit::Interrupted, 1, "interrupted; nothing was changed"),
         E::Nothing { .. } => Failure::new(Exit::NotRunning, 10, text),
-        E::NotReady { .. } => Failure::new(Exit::Start, 10, format!("{text}; the old data is in place again")),
+        E::NotReady { .. } => Failure::new(Exit::Start, 10, text),
+        // of the same kind as what failed first
+        E::PutBack { why } | E::HalfWay { why, .. } => Failure { message: text, ..failed(*why) },
+        E::Busy { elsewhere, .. } => Failure::new(Exit::Locked, 2, text).hint(match elsewhere {
+            true => format!("if it has ended: {TAKE_OVER}=1, and the same command again"),
+            false => "wait until it has ended, then type the same command again".to_owned(),
+        }),
+        E::TooLong { copied, .. } => Failure::new(Exit::Backup, 6, format!("{text}; nothing was changed"))
+            .details([format!("copied by then: {}", humansize(copied))])
+            .hint("let it take longer with --longest-pause 2m, or first let the queues run empty"),
         _ => Failure::new(Exit::Backup, 1, text),
+    }
+}
+
+/// The same for a restore, or the proof that there could be one: what its servers say is said of the file.
+pub fn restoring(error: backup::Error) -> Failure {
+    use backup::Error as E;
+    let text = error.to_string();
+    match error {
+        E::PutBack { .. } => Failure::new(Exit::Start, 10, text),
+        E::HalfWay { .. } => {
+            Failure::new(Exit::Partial, 51, text).hint("the next command that changes the project goes on with it")
+        }
+        E::NotReady { .. } | E::Program { .. } | E::Answer { .. } | E::TimedOut { .. } => {
+            Failure::new(Exit::Damaged, 5, format!("cannot restore it: {text}; nothing was changed"))
+        }
+        E::NoRoom { .. } => Failure::new(Exit::Other, 56, format!("{text}; nothing was changed")),
+        E::Engine(error) => {
+            let failure = Failure::from(error);
+            Failure { message: format!("{}; nothing was changed", failure.message), ..failure }
+        }
+        other => failed(other),
     }
 }
 
@@ -107,7 +152,16 @@ pub async fn recovered(
     name: &str,
     observed: Observed,
 ) -> Result<Observed, Failure> {
-    let recovered = backup::recover(engine, name, &observed).await.map_err(failed)?;
+    let recovered = match backup::recover(engine, name, &observed).await {
+        Err(busy @ backup::Error::Busy { elsewhere: true, .. }) => {
+            context.note(&busy.to_string());
+            let sure = context.env.get(TAKE_OVER).is_some_and(|v| v == "1")
+                || context.ask("Has it ended? Then what it left is brought to its end here.") == Some(true);
+            if sure { backup::take_over(engine, name, &observed).await } else { Err(busy) }
+        }
+        recovered => recovered,
+    };
+    let recovered = recovered.map_err(failed)?;
     if recovered == backup::Recovered::default() {
         return Ok(observed);
     }
@@ -115,6 +169,9 @@ pub async fn recovered(
         ("thawed what an interrupted backup had frozen", recovered.thawed),
         ("undid an interrupted restore", recovered.undone),
         ("finished an interrupted restore", recovered.finished),
+        ("started what an interrupted backup or restore had stopped", recovered.started),
+        ("cleared up after an interrupted restore", recovered.cleared),
+        ("could not start again", recovered.not_started),
     ] {
         if !names.is_empty() {
             context.note(&format!("{what}: {}", names.join(", ")));

@@ -1,8 +1,8 @@
 //! The plain form of a backup: the database as SQL text, for `psql`.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 
 use archive::Kind;
 use backup::{RestoreOrder, Store, dump_sql, restore_sql, stores};
@@ -10,7 +10,8 @@ use compose::Observed;
 use engine::Engine;
 use engine::progress::Phase;
 
-use super::failed;
+use super::{PASSPHRASE, failed};
+use crate::args::CreateArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::project::Loaded;
@@ -25,7 +26,28 @@ fn database(context: &Context, loaded: &Loaded, observed: &Observed) -> Result<S
     })
 }
 
-/// Writes the database as SQL; the file appears when it is complete.
+/// SQL text is one database, in the clear, and no file among the backups.
+pub fn refuse_what_it_cannot(context: &Context, args: &CreateArgs) -> Result<(), Failure> {
+    let sealed = context.env.get(PASSPHRASE).is_some_and(|p| !p.is_empty());
+    let given = [
+        (!args.seal.encrypt_to.is_empty(), "--encrypt-to"),
+        (args.keep_last.is_some(), "--keep-last"),
+        (args.name.is_some(), "--name"),
+        (args.online, "--online"),
+        (args.physical, "--physical"),
+    ];
+    if let Some((_, option)) = given.into_iter().find(|(is, _)| *is) {
+        return Err(Failure::new(Exit::Usage, 55, format!("{option} does not go with --format sql")));
+    }
+    if sealed {
+        let message = format!("SQL text is not encrypted, and {PASSPHRASE} asks for encryption");
+        return Err(Failure::new(Exit::Usage, 56, message)
+            .hint(format!("if it may be read by everybody: {PASSPHRASE}= {}", context.again(&[]))));
+    }
+    Ok(())
+}
+
+/// Writes the database as SQL; the file appears when it is complete, if nothing of that name is there.
 pub async fn dump(
     context: &Context,
     engine: &Engine,
@@ -41,13 +63,23 @@ pub async fn dump(
     }
     let path = context.folder().join(to);
     let unwritable = |e: std::io::Error| Failure::new(Exit::Backup, 4, format!("cannot write {}: {e}", path.display()));
+    if path.exists() {
+        return Err(unwritable(std::io::ErrorKind::AlreadyExists.into()));
+    }
     let folder = path.parent().unwrap_or(Path::new("."));
+    // what killed runs have left there
+    archive::sweep(folder).map_err(|e| Failure::new(Exit::Backup, 4, e.to_string()))?;
     // for nobody else's eyes: it holds what the services know
-    let mut part =
-        tempfile::Builder::new().prefix(".banyan-").suffix(".sql.partial").tempfile_in(folder).map_err(unwritable)?;
-    let (name, size) = dump_sql(engine, &store, part.as_file_mut()).await.map_err(failed)?;
+    let part = tempfile::Builder::new().prefix(".sql.").suffix(".banyan-partial").tempfile_in(folder);
+    let mut part = part.map_err(unwritable)?;
+    // a part that is locked is not swept
+    part.as_file().lock().map_err(unwritable)?;
+    let (name, size) = tokio::select! {
+        dumped = dump_sql(engine, &store, part.as_file_mut()) => dumped.map_err(failed)?,
+        () = context.cancel.cancelled() => return Err(failed(backup::Error::Interrupted)),
+    };
     part.as_file().sync_all().map_err(unwritable)?;
-    part.persist(&path).map_err(|e| unwritable(e.error))?;
+    part.persist_noclobber(&path).map_err(|e| unwritable(e.error))?;
     context.journal.tell(engine::progress::Kind::Service, &store.service, Phase::Done("backed up"), None);
     context.screen.finish();
     if context.json() {
@@ -85,37 +117,4 @@ pub async fn load(context: &Context, order: &RestoreOrder<'_>, loaded: &Loaded, 
         context.print(&format!("restored database {name} from {}", path.display()));
     }
     Ok(())
-}
-
-/// What a timer runs, and what to do with it.
-pub fn schedule(context: &Context, at: &str, keep: std::num::NonZeroUsize, cron: bool) -> Result<u8, Failure> {
-    let keep = keep.to_string();
-    let command = context.pasteable(&["backup", "--quiet", "--keep-last", &keep]);
-    let (hour, minute) = at
-        .split_once(':')
-        .and_then(|(h, m)| Some((h.parse::<u8>().ok()?, m.parse::<u8>().ok()?)))
-        .filter(|(h, m)| *h < 24 && *m < 60)
-        .ok_or_else(|| Failure::new(Exit::Usage, 54, format!("`{at}` is no time of day")).hint("write 02:00"))?;
-    let folder: PathBuf = context.folder().to_owned();
-    let mut text = String::new();
-    if cron {
-        text.push_str(&format!("{minute} {hour} * * * cd {} && {command}\n", quoted(&folder)));
-    } else {
-        text.push_str(&format!(
-            "# ~/.config/systemd/user/banyan-backup.service\n[Unit]\nDescription=Back up the platform\n\n[Service]\nType=oneshot\n\
-             WorkingDirectory={}\nExecStart=/bin/sh -c \"{}\"\n\n\
-             # ~/.config/systemd/user/banyan-backup.timer\n[Unit]\nDescription=Back up the platform every day\n\n[Timer]\n\
-             OnCalendar=*-*-* {hour:02}:{minute:02}:00\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n\n\
-             # systemctl --user daemon-reload && systemctl --user enable --now banyan-backup.timer\n",
-            folder.display(),
-            command.replace('%', "%%").replace('"', "\\\"")
-        ));
-    }
-    std::io::stdout().flush().ok();
-    context.print(&text);
-    Ok(0)
-}
-
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }

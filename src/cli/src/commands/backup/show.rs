@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use archive::{Consistency, Manifest, Method};
 use backup::{RestoreOrder, guard, stores};
 use engine::progress::{Kind, Phase};
 
-use super::{blocking, failed, open, recover};
+use super::{blocking, failed, open, recover, restoring};
 use crate::args::BackupFile;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -33,7 +34,7 @@ pub(super) async fn run(context: &Context, args: &BackupFile) -> Result<u8, Fail
         ("size", humansize(archive.size())),
         ("project", format!("{} ({})", manifest.project, manifest.instance)),
         ("created", format!("{} by {} {}", manifest.created, manifest.tool.name, manifest.tool.version)),
-        ("consistency", consistency(manifest.consistency).to_owned()),
+        ("consistency", consistency(manifest)),
         ("encrypted", if archive.is_sealed() { "yes" } else { "no" }.to_owned()),
         ("digest", archive.digest().to_owned()),
     ] {
@@ -44,7 +45,7 @@ pub(super) async fn run(context: &Context, args: &BackupFile) -> Result<u8, Fail
     for store in &manifest.stores {
         let total: u64 = store.counts.iter().filter(|(name, _)| !name.contains('#')).map(|(_, n)| n).sum();
         let holds = match store.kind {
-            _ if store.method == archive::Method::ColdCopy => "its volume".to_owned(),
+            _ if store.method == Method::ColdCopy => "its volume".to_owned(),
             archive::Kind::Postgres => {
                 format!("{total} rows in {} tables", store.counts.keys().filter(|k| !k.contains('#')).count())
             }
@@ -67,12 +68,25 @@ pub(super) async fn run(context: &Context, args: &BackupFile) -> Result<u8, Fail
     Ok(0)
 }
 
-fn consistency(of: archive::Consistency) -> &'static str {
-    match of {
-        archive::Consistency::Paused => "all of one moment",
-        archive::Consistency::PerStore => "each store for itself",
-        archive::Consistency::Unknown => "not known: a newer banyan wrote it",
+/// Which stores fit together.
+fn consistency(manifest: &Manifest) -> String {
+    let names = |later: bool| {
+        let found = manifest.stores.iter().filter(|s| is_copied_later(s.method) == later);
+        found.map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (together, later) = (names(false), names(true));
+    match manifest.consistency {
+        Consistency::Unknown => "not known: a newer banyan wrote it".to_owned(),
+        Consistency::PerStore => "each store for itself".to_owned(),
+        Consistency::Paused if together.is_empty() => "each volume copied while what uses it stood still".to_owned(),
+        Consistency::Paused if later.is_empty() => format!("one moment of the project: {together}"),
+        Consistency::Paused => format!("one moment of the project: {together}; copied after it: {later}"),
     }
+}
+
+/// True for what is not taken while the project stands still.
+fn is_copied_later(method: Method) -> bool {
+    matches!(method, Method::ColdCopy | Method::SnapshotApi | Method::DatabaseFile)
 }
 
 pub(super) async fn verify(context: &Context, args: &BackupFile, restore: bool) -> Result<u8, Failure> {
@@ -115,7 +129,7 @@ async fn prove(context: &Context, archive: &archive::Archive) -> Result<(), Fail
         cancel: &context.cancel,
         limit: PATIENCE,
     };
-    backup::prove(&order, archive, &targets).await.map_err(failed)
+    backup::prove(&order, archive, &targets).await.map_err(restoring)
 }
 
 /// Reads all of it, and shows how far that is.

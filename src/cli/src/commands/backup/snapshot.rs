@@ -1,13 +1,13 @@
 //! What is about to be deleted is backed up first, and the command that brings it back is printed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use backup::How;
-use compose::observed::VolumeMount;
+use backup::{How, Store};
+use compose::observed::{State, VolumeMount};
 use compose::plan::{Action, Plan, Step};
 use engine::Engine;
 
-use super::create::{Place, Wanted, sealing, write};
+use super::create::{Wanted, sealing, written};
 use super::recover;
 use crate::args::SealArgs;
 use crate::commands::down::take_down;
@@ -15,19 +15,25 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::project::Loaded;
 
-/// Whether there is a snapshot, and what happens when there cannot be one.
+/// Whether there is a snapshot, and what happens to stores of which there cannot be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// None is wanted.
     None,
-    /// Without one, somebody is asked whether to go on.
+    /// Somebody is asked whether their data goes all the same.
     Ask,
-    /// Without one, it is said and the data goes all the same.
-    GoOn,
+    /// They are named, and their data goes all the same. What keeps all stores from being backed up is still asked about.
+    Yes,
 }
 
-/// Stops what the plan takes down and copies the volumes that it deletes. `None`: there is nothing to copy, or it was
-/// decided to go on without.
+/// A store of which there is no snapshot, and why.
+struct Lacking {
+    store: String,
+    why: String,
+}
+
+/// Stops what the plan takes down, copies the volumes that it deletes, and says how that is undone. `None`: there is
+/// nothing to copy, or it was decided to go on without.
 pub async fn before(
     context: &Context,
     engine: &Engine,
@@ -36,48 +42,116 @@ pub async fn before(
     wish: Wish,
 ) -> Result<Option<PathBuf>, Failure> {
     let name = &loaded.project.name;
-    let going: Vec<String> = plan.steps.iter().filter_map(|s| deleted(&s.action)).collect();
-    let observed = engine.observe(name).await?;
-    let here = backup::stores(&loaded.project, &observed).into_iter().filter(|s| going.contains(&s.volume));
-    let (concerned, covered): (Vec<String>, Vec<String>) = here.map(|s| (s.service, s.volume)).unzip();
-    let alone: Vec<String> = going.into_iter().filter(|v| !covered.contains(v) && !is_unnamed(v)).collect();
-    if wish == Wish::None || concerned.is_empty() && alone.is_empty() {
+    let going: Vec<String> = plan.steps.iter().filter_map(|s| deleted(&s.action)).filter(|v| !is_unnamed(v)).collect();
+    if wish == Wish::None || going.is_empty() {
         return Ok(None);
     }
-    let ran: Vec<String> = observed
-        .containers
-        .iter()
-        .filter(|c| matches!(c.state, compose::observed::State::Running | compose::observed::State::Restarting))
-        .map(|c| c.name.clone())
-        .collect();
-    take_down(context, engine, name, &stops(plan)).await;
-    if context.cancel.is_cancelled() {
-        return Err(Failure::new(Exit::Interrupted, 1, "interrupted; nothing was deleted")
-            .hint(format!("start what was stopped: {}", context.pasteable(&["up"]))));
+    let observed = engine.observe(name).await?;
+    let running = observed.containers.iter().filter(|c| matches!(c.state, State::Running | State::Restarting));
+    let ran: Vec<String> = running.map(|c| c.name.clone()).collect();
+    // what does not stop is seen, and named, when its volume is copied
+    let stopped = take_down(context, engine, name, &stops(plan)).await;
+    if stopped.interrupted || context.cancel.is_cancelled() {
+        start_again(context, engine, &ran).await;
+        return Err(Failure::new(Exit::Interrupted, 1, "interrupted; nothing was deleted"));
     }
+    let taken = copy(context, engine, loaded, &going).await;
+    backup::dismiss(engine, name).await.map_err(super::failed)?;
+    let decided = match taken {
+        Ok((path, lacking)) => {
+            if let Some(path) = &path {
+                tell(context, Some(path));
+            }
+            allowed(context, wish, &lacking).map(|()| path)
+        }
+        Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
+        Err(failure) => allowed_without_any(context, failure).map(|()| None),
+    };
+    if decided.is_err() {
+        start_again(context, engine, &ran).await;
+    }
+    decided
+}
+
+/// Copies these volumes, as far as that is possible: the file, and which stores are not in it.
+async fn copy(
+    context: &Context,
+    engine: &Engine,
+    loaded: &Loaded,
+    going: &[String],
+) -> Result<(Option<PathBuf>, Vec<Lacking>), Failure> {
+    let name = &loaded.project.name;
     let observed = recover(context, engine, name).await?;
-    let only = only_concerned(loaded, &concerned);
-    let sealing = sealing(context, &SealArgs::default())?;
+    let all = backup::stores(&loaded.project, &observed);
+    let (here, others): (Vec<Store>, Vec<Store>) = all.into_iter().partition(|s| going.contains(&s.volume));
+    let alone: Vec<String> = going.iter().filter(|v| !here.iter().any(|s| s.volume == **v)).cloned().collect();
     let (more, without_image) =
         backup::stand_ins(engine, &loaded.project, &observed, &alone).await.map_err(super::failed)?;
-    let all: Vec<String> = concerned.iter().chain(&alone).cloned().collect();
-    let lacks = (!without_image.is_empty())
-        .then(|| Failure::new(Exit::Backup, 5, format!("there is no image to look into {}", without_image.join(", "))));
-    let written = match lacks {
-        Some(failure) if wish == Wish::Ask => Err(failure),
-        lacks => {
-            if let Some(failure) = lacks {
-                context.note(&format!("not backed up: {}", failure.message));
+    let why = "its container is gone, and there is no image to look into it with";
+    let mut lacking: Vec<Lacking> =
+        without_image.into_iter().map(|store| Lacking { store, why: why.to_owned() }).collect();
+    let mut without: Vec<String> = others.into_iter().map(|s| s.name).collect();
+    let mut left: Vec<String> = here.iter().chain(&more).map(|s| s.name.clone()).collect();
+    let several = left.len() > 1;
+    while !left.is_empty() {
+        let sealing = sealing(context, &SealArgs::default())?;
+        let wanted = Wanted { more: more.clone(), without: without.clone(), ..Wanted::undo(sealing, How::Stopped) };
+        match written(context, engine, loaded, &observed, wanted).await? {
+            Ok((path, _)) => return Ok((Some(path), lacking)),
+            Err(backup::Error::Store { store, why }) if left.contains(&store) => {
+                left.retain(|s| *s != store);
+                without.push(store.clone());
+                if several && left.is_empty() {
+                    // one after the other, all of them: that is no matter of the stores
+                    return Err(super::failed(*why));
+                }
+                lacking.push(Lacking { store, why: why.to_string() });
             }
-            let wanted = Wanted { place: Place::Folder, sealing, how: How::Stopped, more, physical: false };
-            write(context, engine, &only, &observed, wanted).await
+            Err(error) => return Err(super::failed(error)),
         }
-    };
-    backup::dismiss(engine, name).await.map_err(super::failed)?;
-    match written {
-        Ok((path, _)) => Ok(Some(path)),
-        Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
-        Err(failure) => without(context, engine, wish, &all, &ran, failure).await,
+    }
+    Ok((None, lacking))
+}
+
+/// Whether the data of these goes without a snapshot.
+fn allowed(context: &Context, wish: Wish, lacking: &[Lacking]) -> Result<(), Failure> {
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    for Lacking { store, why } in lacking {
+        context.note(&format!("cannot back up {store}: {why}"));
+    }
+    let names = lacking.iter().map(|l| l.store.as_str()).collect::<Vec<_>>().join(", ");
+    if wish == Wish::Yes {
+        context.note(&format!("the data of {names} goes without a backup"));
+        return Ok(());
+    }
+    let why = lacking.iter().map(|l| format!("{}: {}", l.store, l.why)).collect::<Vec<_>>();
+    let failure = Failure::new(Exit::Backup, 5, format!("no backup of {names}, so nothing was deleted")).details(why);
+    ask(context, &format!("Delete the data of {names} all the same?"), failure)
+}
+
+/// Whether all data goes without a snapshot: that is nothing that `--yes` has answered.
+fn allowed_without_any(context: &Context, failure: Failure) -> Result<(), Failure> {
+    context.note(&format!("cannot back the data up first: {}", failure.message));
+    let message = format!("no backup, so nothing was deleted: {}", failure.message);
+    ask(context, "Delete all of it all the same?", Failure { message, ..failure })
+}
+
+fn ask(context: &Context, question: &str, refusal: Failure) -> Result<(), Failure> {
+    match context.ask(question) {
+        Some(true) => Ok(()),
+        Some(false) => Err(refusal),
+        None => Err(refusal.hint(format!("delete the data without one: {}", context.again(&["--no-snapshot"])))),
+    }
+}
+
+/// Starts what ran, as far as it can be started.
+async fn start_again(context: &Context, engine: &Engine, names: &[String]) {
+    for name in names {
+        if let Err(error) = engine.start_container(name).await {
+            context.note(&format!("{name} is stopped: {error}"));
+        }
     }
 }
 
@@ -91,41 +165,18 @@ fn is_unnamed(volume: &str) -> bool {
     VolumeMount { name: volume.to_owned(), target: String::new() }.is_unnamed()
 }
 
-/// There can be no snapshot.
-async fn without(
-    context: &Context,
-    engine: &Engine,
-    wish: Wish,
-    stores: &[String],
-    ran: &[String],
-    failure: Failure,
-) -> Result<Option<PathBuf>, Failure> {
-    context.note(&format!("cannot back up {} first: {}", stores.join(", "), failure.message));
-    if wish == Wish::GoOn {
-        return Ok(None);
-    }
-    match context.ask("Delete the data all the same?") {
-        Some(true) => Ok(None),
-        answer => {
-            for name in ran {
-                engine.start_container(name).await?;
-            }
-            let failure =
-                Failure { message: format!("no snapshot, so nothing was deleted: {}", failure.message), ..failure };
-            Err(if answer.is_none() {
-                failure.hint(format!("delete the data without one: {}", context.again(&["--no-snapshot"])))
-            } else {
-                failure
-            })
-        }
-    }
+/// The command that brings it back.
+pub fn undo(context: &Context, path: &Path) -> String {
+    context.pasteable(&["restore", &path.display().to_string(), "--yes"])
 }
 
-/// The command that brings it back.
+/// Prints it, before anything is touched: whatever goes wrong from here on, it is there. JSON that is printed later has
+/// it, too.
 pub fn tell(context: &Context, snapshot: Option<&PathBuf>) {
     if let Some(path) = snapshot {
-        let path = path.display().to_string();
-        context.note(&format!("undo it: {}", context.pasteable(&["restore", &path, "--yes"])));
+        let undo = undo(context, path);
+        context.note(&format!("undo it: {undo}"));
+        context.keep_undo(path, &undo);
     }
 }
 
@@ -141,11 +192,4 @@ fn stops(plan: &Plan) -> Plan {
         Step { after, doomed_by, ..step.clone() }
     };
     Plan { steps: kept.iter().map(step).collect(), ..Plan::default() }
-}
-
-/// The same project with nothing but these services.
-fn only_concerned(loaded: &Loaded, services: &[String]) -> Loaded {
-    let mut only = loaded.clone();
-    only.project.services.retain(|name, _| services.contains(name));
-    only
 }

@@ -22,7 +22,7 @@ pub async fn run(context: &Context, args: &UpArgs, engine: &Engine, loaded: &Loa
     let supply = supply(context, engine, args.pull, args.platform_binary.as_deref())?;
     let (required, mut optional) = plan::included(&loaded.project, &args.services, args.no_deps);
     let all = [required.clone(), optional.clone()].concat();
-    let observed = preflight::check(context, engine, &loaded.project, &all).await?;
+    let observed = preflight::check(context, engine, &loaded.project, &all, None).await?;
     let absent = AbsentImages::of(data_folder(&context.env, context.folder())?, &loaded.project.name);
     let given_up = optional::given_up(args, &absent, &supply, &observed, &loaded.project, &optional);
     optional.retain(|s| !given_up.contains(s));
@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: &UpArgs, engine: &Engine, loaded: &Loa
 }
 
 /// Images as they will be, without fetching anything; and what would be fetched.
-async fn foresee(
+pub async fn foresee(
     supply: &Supply<'_>,
     observed: &Observed,
     project: &Project,

@@ -8,7 +8,7 @@ mod state;
 use std::collections::BTreeMap;
 
 use compose::observed::Observed;
-use compose::plan::{self, Images, Up, Waits};
+use compose::plan::{self, Action, Images, Up, Waits};
 use compose::project::Project;
 use engine::Engine;
 use engine::apply::{Applied, apply};
@@ -24,6 +24,7 @@ use crate::failure::{Exit, Failure};
 use crate::project::{Loaded, data_folder};
 use crate::setup::connect;
 use crate::{lock, preflight, trouble};
+pub use dry_run::foresee;
 use optional::Optional;
 use outcome::Outcome;
 
@@ -78,8 +79,10 @@ pub async fn prepare<'a>(
     (required, optional): (Vec<String>, Vec<String>),
 ) -> Result<Prepared<'a>, Failure> {
     let all = [required.clone(), optional.clone()].concat();
-    let observed = preflight::check(context, engine, &loaded.project, &all).await?;
+    // what was left half-way is ended first: it may be what is in the way
+    let observed = engine.observe(&loaded.project.name).await?;
     let observed = recovered(context, engine, &loaded.project.name, observed).await?;
+    let observed = preflight::check(context, engine, &loaded.project, &all, Some(observed)).await?;
     let supply = supply(context, engine, args.pull, args.platform_binary.as_deref())?;
     let (images, unavailable) = tokio::select! {
         had = supply.images(&loaded.project, &observed, &required) => had,
@@ -128,6 +131,36 @@ impl Prepared<'_> {
     pub async fn start(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<(), Failure> {
         let (outcome, _) = self.bring_up_required(context, args, engine).await?;
         outcome.failure(context, args).map_or(Ok(()), Err)
+    }
+}
+
+impl Prepared<'_> {
+    /// What the required services will be made of.
+    pub fn images(&self) -> &Images {
+        &self.images
+    }
+
+    /// Makes the containers of the required services, and what those need; nothing is started.
+    pub async fn create(self, context: &Context, args: &UpArgs, engine: &Engine) -> Result<(), Failure> {
+        let project = self.loaded.project;
+        let observed = engine.observe(&project.name).await?;
+        let plan = plan::up(&project, &observed, &wish(args, &self.required, &self.images, Tier::Required))
+            .map_err(|refusals| trouble::refused(context, &project, &observed, &refusals))?;
+        let plan = plan.only(|action| {
+            matches!(
+                action,
+                Action::CreateNetwork { .. }
+                    | Action::CreateVolume { .. }
+                    | Action::CreateContainer { .. }
+                    | Action::CopyConfigs { .. }
+            )
+        });
+        let limits = context.limits(args.wait_timeout);
+        let applied = apply(engine, &project, &plan, &context.journal, &limits, &context.cancel).await;
+        if context.cancel.is_cancelled() {
+            return Err(interrupted(context));
+        }
+        trouble::start(context, &project, &applied).map_or(Ok(()), Err)
     }
 }
 
