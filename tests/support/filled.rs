@@ -12,7 +12,7 @@ use lapin::{BasicProperties, Connection};
 
 use super::Stage;
 
-/// Queues of every kind that keeps messages.
+/// Queues of both kinds whose messages are taken away.
 const QUEUES: [&str; 2] = ["t.classic", "t.quorum"];
 
 /// What a stack holds, as text that can be compared.

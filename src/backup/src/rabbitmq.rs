@@ -134,14 +134,15 @@ impl Node<'_> {
 
     /// Prepares two counts of all durable queues.
     pub async fn arm(&self, id: &str) -> Result<Armed> {
-        // in a folder of the node's own, whose files it can delete whoever they belong to
+        // in a folder of the node's own, whose files it can delete whoever they belong to; not at once, because the engine
+        // is still setting their mode and owner when they are seen
         let folder = format!("/tmp/.banyan-{id}");
         let code = format!(
             "{COUNT} {WRITTEN} D = \"{folder}\", file:make_dir(D), io:format(\"banyan armed~n\"), \
-             W = fun Wait(_, 0) -> late; Wait(F, N) -> case file:delete(F) of ok -> ok; \
-             _ -> timer:sleep(5), Wait(F, N - 1) end end, \
+             W = fun Wait(_, 0) -> late; Wait(F, N) -> case filelib:is_file(F) of true -> ok; \
+             false -> timer:sleep(5), Wait(F, N - 1) end end, \
              try ok = W(D ++ \"/1\", {rounds}), S(), C(), ok = W(D ++ \"/2\", {rounds}), C() \
-             after file:del_dir(D) end.",
+             after timer:sleep(500), [file:delete(D ++ F) || F <- [\"/1\", \"/2\"]], file:del_dir(D) end.",
             rounds = LIMIT.as_millis() / 5
         );
         let process = self.engine.start(&self.container, &Command::new(["rabbitmqctl", "-q", "eval", &code])).await?;
