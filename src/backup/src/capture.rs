@@ -95,8 +95,10 @@ pub async fn capture(order: &Order<'_>, writer: Writer, mut manifest: Manifest) 
         unseen.into_iter().for_each(|s| skip(order, &mut manifest, &s.name, s.reason));
     }
     all.retain(|s| !order.without.contains(&s.name));
+    // of what must be whole, a store that does not run, or never for long, is copied as it is
+    let rests = |s: &Store| order.whole && !matches!(s.state, State::Running | State::Paused);
     let (asked, copied): (Vec<Store>, Vec<Store>) =
-        all.into_iter().partition(|s| s.is_asked() && order.how != How::Stopped);
+        all.into_iter().partition(|s| s.is_asked() && order.how != How::Stopped && !rests(s));
     let (running, stopped): (Vec<Store>, Vec<Store>) = asked.into_iter().partition(|s| s.state == State::Running);
     for store in &stopped {
         skip(order, &mut manifest, &store.name, format!("its container is {}", store.state.as_str()));

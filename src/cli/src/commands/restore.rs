@@ -89,23 +89,11 @@ fn remarks(context: &Context, restored: &Restored) -> u8 {
 
 /// A backup of what will be replaced.
 async fn take(context: &Context, engine: &Engine, loaded: &Loaded, ready: &Ready) -> Result<PathBuf, Failure> {
-    let (running, resting) = ready.running_and_resting();
-    if running.is_empty() {
+    match ready.some_run() {
+        true => snapshot_of(context, engine, loaded, &ready.observed, How::Window).await,
         // what is copied as it is needs no more than its volume
-        return snapshot_of(context, engine, &ready.concerned(loaded), &ready.observed, How::Stopped).await;
+        false => snapshot_of(context, engine, &ready.concerned(loaded), &ready.observed, How::Stopped).await,
     }
-    if resting.is_empty() {
-        return snapshot_of(context, engine, loaded, &ready.observed, How::Window).await;
-    }
-    let resting = resting.join(", ");
-    let alone = resting.split(", ").flat_map(|name| ["--only", name]).collect::<Vec<_>>();
-    let message = format!("no snapshot, so nothing was changed: of these stores some run, and {resting} does not");
-    let hint = format!(
-        "restore it by itself: {}\nor all without a snapshot: {}",
-        context.again(&alone),
-        context.again(&["--no-snapshot"])
-    );
-    Err(Failure::new(Exit::Backup, 7, message).hint(hint))
 }
 
 /// Writes it.

@@ -83,13 +83,10 @@ impl Ready {
         self.targets.iter().map(|t| t.store.name.clone()).collect()
     }
 
-    /// Those of the stores with data that run, and those that do not, or never for long.
-    pub fn running_and_resting<'a>(&'a self) -> (Vec<&'a str>, Vec<&'a str>) {
+    /// True when one of the stores with data runs.
+    pub fn some_run(&self) -> bool {
         let held = self.targets.iter().map(|t| &t.store).filter(|s| self.held.contains(&s.name));
-        let (run, rest): (Vec<&'a Store>, Vec<&'a Store>) =
-            held.partition(|s| matches!(s.state, State::Running | State::Paused));
-        let names = |stores: &[&'a Store]| stores.iter().map(|s| s.name.as_str()).collect();
-        (names(&run), names(&rest))
+        held.into_iter().any(|s| matches!(s.state, State::Running | State::Paused))
     }
 
     /// The project with nothing but the services whose data will be replaced.
@@ -109,7 +106,12 @@ async fn targets(
     images: &Images,
 ) -> Result<Vec<Target>, Failure> {
     let mut here: Vec<Store> = stores(&loaded.project, observed);
-    here.extend(expected(&loaded.project, observed, images));
+    for store in expected(&loaded.project, observed, images) {
+        // one that two services share is there already
+        if !here.iter().any(|known| known.volume == store.volume) {
+            here.push(store);
+        }
+    }
     guard::versions(engine, &mut here).await.map_err(failed)?;
     let targets = guard::targets(manifest, &here, &args.only).map_err(failed)?;
     guard::look(engine, &loaded.project, observed, &targets).await.map_err(failed)?;
