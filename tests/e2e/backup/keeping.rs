@@ -86,12 +86,11 @@ fn two_at_once_are_one_too_many() {
     let mut first = first.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     // nobody reads what it writes, so it stays
     let lock = PathBuf::from(&small.stage.env()["BANYAN_DATA_DIR"]).join("locks").join(small.project());
-    eventually(Duration::from_secs(20), "the first one is at work", || lock.exists());
-    let pid = first.id().to_string();
-    eventually(Duration::from_secs(20), "the second one is refused", || {
-        let second = small.banyan(&["backup"]);
-        second.code == 10 && second.stderr.contains(&pid)
-    });
+    let pid = format!("pid {}", first.id());
+    let holds = || std::fs::read_to_string(&lock).is_ok_and(|owner| owner.contains(&pid));
+    eventually(Duration::from_secs(20), "the first one is at work", holds);
+    let second = small.ends(&["backup"], 10);
+    assert!(second.stderr.contains(&pid), "{}", second.stderr);
     let mut bytes = Vec::new();
     first.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();
     assert!(first.wait().unwrap().success());
