@@ -53,7 +53,7 @@ fn killed_at_any_moment_nothing_is_lost_or_left_frozen() {
     stage.ok(&["backup"]);
     let whole = began.elapsed();
     let mut dice = Dice(4);
-    for round in 0..rounds(6, 40) {
+    for round in 0..rounds(3, 40) {
         let before = files(&stage);
         let limit = Duration::from_millis(dice.roll(whole.as_millis() as u64));
         kill_after(&stage, &["backup"], limit);
@@ -76,7 +76,7 @@ fn killed_at_any_moment_nothing_is_lost_or_left_frozen() {
     let whole = began.elapsed();
     assert_same(&contents(&stage), &old, "restored");
     let mut holds_old = true;
-    for round in 0..rounds(4, 30) {
+    for round in 0..rounds(2, 30) {
         let file = if holds_old { "new.banyan" } else { "old.banyan" };
         let limit = Duration::from_millis(dice.roll(whole.as_millis() as u64));
         kill_after(&stage, &["restore", file, "--yes", "--no-snapshot"], limit);

@@ -93,7 +93,7 @@ fn the_next_run_goes_on_wherever_the_last_one_was_killed() {
     let mut volumes: BTreeSet<String> = mounted(&scene).into_iter().collect();
     let down_lines = lines_of(&scene, &["down"]);
     let mut dice = Dice(16);
-    for round in 0..rounds(6, 50) {
+    for round in 0..rounds(5, 50) {
         // every second round the services have changed, so that they are replaced
         let generation = round / 2;
         scene.write(&SERVICES.replace("GENERATION: '0'", &format!("GENERATION: '{generation}'")));
