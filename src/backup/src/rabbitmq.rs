@@ -219,9 +219,13 @@ impl Armed {
     }
 }
 
-/// Erlang, for the node: `S()` writes down what it would write down a little later than it says so. Everything else is on
-/// disk before it is confirmed.
-const WRITTEN: &str = "S = fun() -> catch disk_log:sync(latest_log), [catch dets:sync(T) || T <- dets:all()] end,";
+/// Erlang, for the node: `S()` writes down what it would write down a little later than it says so. What is confirmed is on
+/// disk; a classic queue that nobody waits for keeps the rest in memory until it is idle.
+const WRITTEN: &str = r#"S = fun() ->
+F = fun(_, B) -> rabbit_variable_queue:handle_pre_hibernate(B) end,
+[catch rabbit_amqqueue:run_backing_queue(amqqueue:get_pid(Q), rabbit_variable_queue, F)
+    || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) =:= rabbit_classic_queue],
+catch disk_log:sync(latest_log), [catch dets:sync(T) || T <- dets:all()] end,"#;
 
 /// Erlang, for the node: `C()` prints a line for every durable queue that is not bound to one connection. Names are in
 /// hexadecimal, so that no name can look like something else. What a quorum queue tells of itself is some seconds old; its
