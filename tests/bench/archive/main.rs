@@ -9,6 +9,9 @@
 //!
 //! A missed level is printed and fails nothing.
 
+#[path = "../start.rs"]
+mod start;
+
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -46,18 +49,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if !args.iter().any(|it| it == "--bench") {
-        println!("nothing is measured without `cargo bench`");
-        return ExitCode::SUCCESS;
-    }
-    match Options::read(&args).and_then(|options| bench(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("bench archive: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    start::start("archive", |args| Options::read(args).and_then(|options| bench(&options)).map(|()| true))
 }
 
 /// What one side of a comparison took, in seconds, by round.

@@ -13,6 +13,8 @@
 #[allow(dead_code, reason = "there is no load with errors")]
 mod report;
 mod stack;
+#[path = "../start.rs"]
+mod start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,19 +40,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if !args.iter().any(|it| it == "--bench") {
-        println!("nothing is measured without `cargo bench`");
-        return ExitCode::SUCCESS;
-    }
-    match Options::read(&args).and_then(|options| bench(&options)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("bench backup: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    start::start("backup", |args| Options::read(args).and_then(|options| bench(&options)))
 }
 
 impl Options {

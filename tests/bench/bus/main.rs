@@ -37,6 +37,8 @@ mod raw;
 mod report;
 mod sdk;
 mod service;
+#[path = "../start.rs"]
+mod start;
 mod telemetry;
 mod wire;
 
@@ -59,21 +61,9 @@ pub struct Options {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let result = match &args[..] {
-        [flag, name, rest @ ..] if flag == "--part" => play(name, rest).map(|()| true),
-        args if !args.iter().any(|it| it == "--bench") => {
-            println!("nothing is measured without `cargo bench`");
-            Ok(true)
-        }
-        args => Options::read(args).map_err(Into::into).and_then(|options| bench(&options)),
-    };
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("bench bus: {why}");
-            ExitCode::FAILURE
-        }
+    match &args[..] {
+        [flag, name, rest @ ..] if flag == "--part" => start::end("bus", play(name, rest).map(|()| true)),
+        _ => start::start("bus", |args| Options::read(args).map_err(Into::into).and_then(|options| bench(&options))),
     }
 }
 

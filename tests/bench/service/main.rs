@@ -18,6 +18,8 @@ mod process;
 #[path = "../report.rs"]
 #[allow(dead_code, reason = "there is nobody to compare with")]
 mod report;
+#[path = "../start.rs"]
+mod start;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -40,19 +42,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if !args.iter().any(|it| it == "--bench") {
-        println!("nothing is measured without `cargo bench`");
-        return ExitCode::SUCCESS;
-    }
-    match Options::read(&args).and_then(|options| bench(&options)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("bench service: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    start::start("service", |args| Options::read(args).and_then(|options| bench(&options)))
 }
 
 impl Options {

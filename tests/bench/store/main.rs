@@ -31,6 +31,8 @@ mod peers;
 mod pgbench;
 #[path = "../report.rs"]
 mod report;
+#[path = "../start.rs"]
+mod start;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -55,23 +57,11 @@ pub struct Options {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if !args.iter().any(|it| it == "--bench") {
-        println!("nothing is measured without `cargo bench`");
-        return ExitCode::SUCCESS;
-    }
-    let result = Options::read(&args).and_then(|options| {
+    start::start("store", |args| {
+        let options = Options::read(args)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(bench(&options))
-    });
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("bench store: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 impl Options {

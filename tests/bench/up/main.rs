@@ -18,6 +18,8 @@ mod core;
 mod machine;
 mod report;
 mod stage;
+#[path = "../start.rs"]
+mod start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,19 +43,7 @@ pub struct Options {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if !args.iter().any(|a| a == "--bench") {
-        println!("nothing is measured without `cargo bench`");
-        return ExitCode::SUCCESS;
-    }
-    match Options::read(&args).and_then(|options| bench(&options)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(why) => {
-            eprintln!("bench up: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    start::start("up", |args| Options::read(args).and_then(|options| bench(&options)))
 }
 
 impl Options {
