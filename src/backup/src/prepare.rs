@@ -89,26 +89,14 @@ impl Work<'_> {
         told: &mut Told<'_>,
     ) -> Result<String> {
         let process = self.engine.start(&server.container, command).await?;
-        let (mut input, mut output) = (process.input, process.output);
-        let write = async {
-            while let Some(bytes) = member.chunk().await? {
+        let next = async || {
+            let chunk = member.chunk().await?;
+            if let Some(bytes) = &chunk {
                 told.tell(self.journal, bytes.len() as u64);
-                if input.write(&bytes).await.is_err() {
-                    // it has ended, and says why
-                    break;
-                }
             }
-            input.close().await;
-            Ok::<_, Error>(())
+            Ok::<_, Error>(chunk)
         };
-        let read = async {
-            while output.next().await?.is_some() {}
-            Ok::<_, Error>(())
-        };
-        let (written, read) = tokio::join!(write, read);
-        written?;
-        read?;
-        let ended = output.end().await?;
+        let ended = process.feed(next).await?;
         let errors = ended.output.clone();
         server.ended_well(ended, || format!("restore {}", told.member))?;
         Ok(errors)

@@ -111,24 +111,11 @@ async fn load(
     let args = ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-d", database];
     let command: Command = server.command(&args);
     let process = engine.start(&server.container, &command).await?;
-    let (mut input, mut output) = (process.input, process.output);
-    let write = async {
+    let next = async || {
         let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let read = from.read(&mut buffer).map_err(Error::Read)?;
-            if read == 0 || input.write(&buffer[..read]).await.is_err() {
-                break;
-            }
-        }
-        input.close().await;
-        Ok::<_, Error>(())
+        let read = from.read(&mut buffer).map_err(Error::Read)?;
+        buffer.truncate(read);
+        Ok::<_, Error>((read > 0).then(|| buffer.into()))
     };
-    let read = async {
-        while output.next().await?.is_some() {}
-        Ok::<_, Error>(())
-    };
-    let (written, read) = tokio::join!(write, read);
-    written?;
-    read?;
-    server.ended_well(output.end().await?, || "load the SQL".to_owned())
+    server.ended_well(process.feed(next).await?, || "load the SQL".to_owned())
 }

@@ -119,6 +119,34 @@ impl Engine {
     }
 }
 
+impl Process {
+    /// Feeds the command what `next` gives, until that has no more, and passes over its standard output: how it ended.
+    pub async fn feed<E: From<Error>>(
+        self,
+        mut next: impl AsyncFnMut() -> Result<Option<Bytes>, E>,
+    ) -> Result<Ended, E> {
+        let Self { mut input, mut output } = self;
+        let write = async {
+            while let Some(bytes) = next().await? {
+                if input.write(&bytes).await.is_err() {
+                    // it has ended, and says why
+                    break;
+                }
+            }
+            input.close().await;
+            Ok::<_, E>(())
+        };
+        let read = async {
+            while output.next().await?.is_some() {}
+            Ok::<_, E>(())
+        };
+        let (written, read) = tokio::join!(write, read);
+        written?;
+        read?;
+        Ok(output.end().await?)
+    }
+}
+
 impl Input {
     /// Writes all of it.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
