@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::filled::sql;
+use crate::support::filled::{sql, sql_in};
 use crate::support::{Stage, eventually};
 
 /// Everything in the two databases that can be told from it.
@@ -16,20 +16,7 @@ fn contents(stage: &Stage) -> String {
 }
 
 fn other(stage: &Stage, statement: &str) -> String {
-    let name = format!("{}-postgres", stage.project());
-    stage.docker(&[
-        "exec",
-        &name,
-        "psql",
-        "-U",
-        "actor_user",
-        "other",
-        "-qAtX",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-c",
-        statement,
-    ])
+    sql_in(stage, "other", statement)
 }
 
 #[test]

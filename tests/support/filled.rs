@@ -34,20 +34,15 @@ fn container(stage: &Stage, service: &str) -> String {
 /// Statements for the database; what they answer.
 #[track_caller]
 pub fn sql(stage: &Stage, statements: &str) -> String {
+    sql_in(stage, "eventstore", statements)
+}
+
+/// Statements for any database of the server.
+#[track_caller]
+pub fn sql_in(stage: &Stage, database: &str, statements: &str) -> String {
     let name = container(stage, "postgres");
-    stage.docker(&[
-        "exec",
-        &name,
-        "psql",
-        "-U",
-        "actor_user",
-        "eventstore",
-        "-qAtX",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-c",
-        statements,
-    ])
+    let psql = ["psql", "-U", "actor_user", database, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statements];
+    stage.docker(&[&["exec", &name], &psql[..]].concat())
 }
 
 /// A command for the cache.

@@ -30,20 +30,20 @@ pub struct Helper {
 impl Engine {
     /// Makes a helper after the image and the settings of `like`; it is not started. One of the same name is removed.
     pub async fn create_helper(&self, like: &str, helper: &Helper) -> Result<(), Error> {
-        let what = || format!("create container {}", helper.name);
-        self.remove_helper(&helper.name).await?;
-        let other = self.docker.inspect_container(like, None::<InspectContainerOptions>).await.map_err(doing(what))?;
-        let options = CreateContainerOptions { name: Some(helper.name.clone()), ..Default::default() };
-        self.docker.create_container(Some(options), body(other, helper)).await.map_err(doing(what))?;
-        Ok(())
+        let other = self.docker.inspect_container(like, None::<InspectContainerOptions>).await;
+        self.create_helper_after(other.map_err(doing(|| format!("create container {}", helper.name)))?, helper).await
     }
 
     /// Makes a helper of an image alone, for a volume whose container is gone; it is not started.
     pub async fn create_helper_of(&self, image: &str, helper: &Helper) -> Result<(), Error> {
-        self.remove_helper(&helper.name).await?;
         let other = ContainerInspectResponse { image: Some(image.to_owned()), ..Default::default() };
+        self.create_helper_after(other, helper).await
+    }
+
+    async fn create_helper_after(&self, like: ContainerInspectResponse, helper: &Helper) -> Result<(), Error> {
+        self.remove_helper(&helper.name).await?;
         let options = CreateContainerOptions { name: Some(helper.name.clone()), ..Default::default() };
-        let created = self.docker.create_container(Some(options), body(other, helper)).await;
+        let created = self.docker.create_container(Some(options), body(like, helper)).await;
         created.map(|_| ()).map_err(doing(|| format!("create container {}", helper.name)))
     }
 
