@@ -43,7 +43,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
     let all = context.load(&up.profile, &[])?;
     let wanted = comes_back(&all.project, &loaded.project, &observed, &args.services);
     // whatever could keep it from coming up again is found before anything is deleted
-    let mut prepared = prepare(context, &up, &engine, all, wanted).await?;
+    let mut prepared = prepare(context, &up, &engine, all.clone(), wanted).await?;
 
     let volumes: Vec<String> = plan
         .steps
@@ -61,7 +61,7 @@ pub async fn run(context: &Context, args: ResetArgs) -> Result<u8, Failure> {
         (_, true) => snapshot::Wish::Yes,
         _ => snapshot::Wish::Ask,
     };
-    snapshot::before(context, &engine, &context.load(&["*".to_owned()], &[])?, &plan, wish).await?;
+    snapshot::before(context, &engine, &all, &plan, wish).await?;
     let applied = take_down(context, &engine, &name, &plan).await;
     if applied.interrupted || context.cancel.is_cancelled() {
         return Err(Failure::new(Exit::Interrupted, 1, "interrupted in the middle of a reset")

@@ -4,12 +4,12 @@ mod ready;
 
 use std::path::{Path, PathBuf};
 
-use backup::{How, RestoreOrder, Restored, restore};
+use backup::{How, Restored, restore};
 use compose::Observed;
 use engine::Engine;
 
 use super::backup::{
-    Identity, Wanted, check, find, identity, open, plain, recover, restoring, sealing, snapshot, write,
+    Identity, Wanted, check, find, identity, open, order, plain, recover, restoring, sealing, snapshot, write,
 };
 use super::up::{introduce, prepare};
 use crate::args::{RestoreArgs, SealArgs, UpArgs};
@@ -22,8 +22,11 @@ use ready::Ready;
 /// Looks, asks, backs up what is there, restores.
 pub async fn run(context: &Context, args: RestoreArgs) -> Result<u8, Failure> {
     let file = args.file.clone().or(args.from.clone()).unwrap_or_default();
-    if file != Path::new("-") && plain::is_sql(&find(context, &file)?) {
-        return sql(context, &args, &find(context, &file)?).await;
+    if file != Path::new("-") {
+        let found = find(context, &file)?;
+        if plain::is_sql(&found) {
+            return sql(context, &args, &found).await;
+        }
     }
     let (path, archive) = open(context, &file, &args.open).await?;
     let manifest = archive.manifest().clone();
@@ -54,14 +57,7 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<u8, Failure> {
     };
     // said before anything can fail: it is needed most when something does
     snapshot::tell(context, taken.as_ref());
-    let order = RestoreOrder {
-        engine: &engine,
-        project: &loaded.project,
-        observed: &ready.observed,
-        journal: &context.journal,
-        cancel: &context.cancel,
-        limit: args.wait_timeout,
-    };
+    let order = order(context, &engine, &loaded, &ready.observed, args.wait_timeout);
     let restored = restore(&order, &archive, &ready.targets).await.map_err(restoring)?;
     report(context, "restored", &path, &names, taken.as_deref());
     let code = remarks(context, &restored);
@@ -132,14 +128,7 @@ async fn sql(context: &Context, args: &RestoreArgs, path: &Path) -> Result<u8, F
         false => Some(snapshot_of(context, &engine, &loaded, &observed, How::Window).await?),
     };
     snapshot::tell(context, taken.as_ref());
-    let order = RestoreOrder {
-        engine: &engine,
-        project: &loaded.project,
-        observed: &observed,
-        journal: &context.journal,
-        cancel: &context.cancel,
-        limit: args.wait_timeout,
-    };
+    let order = order(context, &engine, &loaded, &observed, args.wait_timeout);
     plain::load(context, &order, &loaded, path).await?;
     Ok(0)
 }

@@ -8,8 +8,10 @@ mod show;
 pub mod snapshot;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use archive::{Archive, Unsealing};
+use backup::RestoreOrder;
 use compose::Observed;
 
 use crate::args::{BackupArgs, BackupCommand, OpenArgs};
@@ -137,6 +139,18 @@ pub fn restoring(error: backup::Error) -> Failure {
         }
         other => failed(other),
     }
+}
+
+/// What a restore, or the proof that there could be one, needs to know.
+pub fn order<'a>(
+    context: &'a Context,
+    engine: &'a engine::Engine,
+    loaded: &'a Loaded,
+    observed: &'a Observed,
+    limit: Duration,
+) -> RestoreOrder<'a> {
+    let (project, journal, cancel) = (&loaded.project, &context.journal, &context.cancel);
+    RestoreOrder { engine, project, observed, journal, cancel, limit }
 }
 
 /// Looks, and ends what a killed backup or restore left.

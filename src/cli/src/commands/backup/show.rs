@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use archive::{Consistency, Manifest, Method};
-use backup::{RestoreOrder, guard, stores};
+use backup::{guard, stores};
 use engine::progress::{Kind, Phase};
 
-use super::{blocking, failed, open, recover, restoring};
+use super::{blocking, failed, open, order, recover, restoring};
 use crate::args::BackupFile;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -121,14 +121,7 @@ async fn prove(context: &Context, archive: &archive::Archive) -> Result<(), Fail
             .hint(format!("bring them up: {}", context.pasteable(&["up"]))));
     }
     let targets = guard::targets(archive.manifest(), &here, &[]).map_err(failed)?;
-    let order = RestoreOrder {
-        engine: &engine,
-        project: &loaded.project,
-        observed: &observed,
-        journal: &context.journal,
-        cancel: &context.cancel,
-        limit: PATIENCE,
-    };
+    let order = order(context, &engine, &loaded, &observed, PATIENCE);
     backup::prove(&order, archive, &targets).await.map_err(restoring)
 }
 
