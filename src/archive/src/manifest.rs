@@ -97,8 +97,6 @@ pub enum Method {
     Physical,
     /// Its own snapshots.
     SnapshotApi,
-    /// Its database, which is a file.
-    DatabaseFile,
     /// Its volume, while nothing ran.
     ColdCopy,
     /// Something that a newer version wrote.

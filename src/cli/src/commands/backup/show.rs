@@ -86,7 +86,7 @@ fn consistency(manifest: &Manifest) -> String {
 
 /// True for what is not taken while the project stands still.
 fn is_copied_later(method: Method) -> bool {
-    matches!(method, Method::ColdCopy | Method::SnapshotApi | Method::DatabaseFile)
+    matches!(method, Method::ColdCopy | Method::SnapshotApi)
 }
 
 pub(super) async fn verify(context: &Context, args: &BackupFile, restore: bool) -> Result<u8, Failure> {
