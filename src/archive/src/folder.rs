@@ -101,25 +101,25 @@ pub fn sweep(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(swept)
 }
 
+/// Removes a file that nobody has locked. At any moment its own process, or another one that sweeps, may do so first.
 fn remove_dead(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        // its process has finished, or another one sweeps
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(why) => return Err(why),
+    let remove = || {
+        let file = File::open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(why)) => return Err(why),
+        }
+        // the lock is of the file, and the name may be another one's by now
+        let same = |it: &fs::Metadata, other: &fs::Metadata| (it.dev(), it.ino()) == (other.dev(), other.ino());
+        if !same(&path.symlink_metadata()?, &file.metadata()?) {
+            return Ok(false);
+        }
+        fs::remove_file(path).map(|()| true)
     };
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(false),
-        Err(TryLockError::Error(why)) => return Err(why),
-    }
-    // the lock is of the file, and the name may be another one's by now
-    let same = |it: &fs::Metadata, other: &fs::Metadata| (it.dev(), it.ino()) == (other.dev(), other.ino());
-    match path.symlink_metadata() {
-        Ok(there) if same(&there, &file.metadata()?) => fs::remove_file(path).map(|()| true),
-        Ok(_) => Ok(false),
+    match remove() {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(why) => Err(why),
+        removed => removed,
     }
 }
 
