@@ -53,6 +53,12 @@ pub enum Error {
         /// What differs, with both values.
         difference: String,
     },
+    /// A store that was to stay as it is, since the backup holds nothing else for it, is not what it was any more.
+    #[error("{store} held what the backup holds, and somebody has changed it since")]
+    Changed {
+        /// The store.
+        store: String,
+    },
     /// The present data and the restored one do not fit in beside each other.
     #[error("there is no room for the restored data of {store}: {needed} bytes, and {free} are free")]
     NoRoom {

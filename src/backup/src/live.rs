@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use archive::Kind;
+use archive::{Kind, Method};
+use compose::observed::State;
 use engine::Engine;
 
 use crate::elastic::Cluster;
 use crate::error::{Error, Result};
 use crate::postgres;
+use crate::prepare::Target;
 use crate::rabbitmq::Node;
 use crate::rdb;
 use crate::store::Store;
@@ -67,6 +69,17 @@ pub async fn ask(engine: &Engine, store: &Store, least: &AtLeast) -> Result<()> 
         None => Ok(()),
         Some(difference) => Err(Error::Different { store: store.name.clone(), difference }),
     }
+}
+
+/// True when the store holds already what the file has for it, so that nothing needs to be done. Only a broker can tell
+/// in a moment; one that does not answer holds nothing.
+pub async fn holds(engine: &Engine, target: &Target) -> bool {
+    let store = &target.store;
+    if store.kind != Kind::Rabbitmq || target.archived.method != Method::Physical || store.state != State::Running {
+        return false;
+    }
+    let node = Node { engine, container: store.container.clone(), service: store.name.clone() };
+    node.equals(&target.archived).await.unwrap_or(false)
 }
 
 /// A line for each table whose first row can be read, and one for the last event.

@@ -16,6 +16,8 @@
 //! and acknowledge all the while; the node's own running numbers tell how much of that there can have been, and so how
 //! many messages of each queue must be in the copy.
 
+mod questions;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use engine::docker::process::{Command, Output};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use questions::{COUNT, DEFINED, EXPIRED, WRITTEN, defined, tally};
 
 /// How long the node may take to answer a question; each starts an Erlang runtime.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -69,8 +72,20 @@ pub struct Counted {
     pub expires: bool,
 }
 
+/// What a node said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its durable queues.
+    pub queues: Tally,
+    /// A digest of all that is defined in it; `None` when it cannot tell.
+    pub defined: Option<String>,
+}
+
 /// The fact of a broker that holds its queues, as JSON.
 pub const FACT_QUEUES: &str = "queues";
+
+/// The fact of a broker that holds the digest of what is defined in it.
+pub const FACT_DEFINED: &str = "definitions";
 
 /// What a copy must hold of a queue, whoever published and acknowledged while it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,11 +153,11 @@ impl Node<'_> {
         // is still setting their mode and owner when they are seen
         let folder = format!("/tmp/.banyan-{id}");
         let code = format!(
-            "{COUNT} {WRITTEN} D = \"{folder}\", file:make_dir(D), io:format(\"banyan armed~n\"), \
+            "{COUNT} {WRITTEN} {DEFINED} P = \"{folder}\", file:make_dir(P), io:format(\"banyan armed~n\"), \
              W = fun Wait(_, 0) -> late; Wait(F, N) -> case filelib:is_file(F) of true -> ok; \
              false -> timer:sleep(5), Wait(F, N - 1) end end, \
-             try ok = W(D ++ \"/1\", {rounds}), S(), C(), ok = W(D ++ \"/2\", {rounds}), C() \
-             after timer:sleep(500), [file:delete(D ++ F) || F <- [\"/1\", \"/2\"]], file:del_dir(D) end.",
+             try ok = W(P ++ \"/1\", {rounds}), S(), D(), C(), ok = W(P ++ \"/2\", {rounds}), C() \
+             after timer:sleep(500), [file:delete(P ++ F) || F <- [\"/1\", \"/2\"]], file:del_dir(P) end.",
             rounds = LIMIT.as_millis() / 5
         );
         let process = self.engine.start(&self.container, &Command::new(["rabbitmqctl", "-q", "eval", &code])).await?;
@@ -167,9 +182,25 @@ impl Node<'_> {
 
     async fn counts(&self) -> Result<Counts> {
         let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{COUNT} C().")]).await?;
-        tally(&text)
-            .map(|tally| messages(&tally))
-            .ok_or_else(|| Error::Answer { doing: format!("count the messages of {}", self.service), answer: text })
+        Ok(messages(&self.answer(text)?.queues))
+    }
+
+    /// True when it holds what a backup holds, to the last definition, and neither has a message: nobody could tell the
+    /// restored node from this one.
+    pub async fn equals(&self, archived: &archive::Store) -> Result<bool> {
+        let known = (archived.facts.get(FACT_DEFINED), queues(archived));
+        let (Some(there), Some(queues)) = known else { return Ok(false) };
+        if queues.iter().any(|queue| queue.most > 0) {
+            return Ok(false);
+        }
+        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} {COUNT} D(), C().")]).await?;
+        let here = self.answer(text)?;
+        Ok(here.defined.as_ref() == Some(there) && here.queues.values().all(|queue| queue.messages == 0))
+    }
+
+    fn answer(&self, text: String) -> Result<Answer> {
+        let read = tally(&text).map(|queues| Answer { queues, defined: defined(&text) });
+        read.ok_or_else(|| Error::Answer { doing: format!("count the messages of {}", self.service), answer: text })
     }
 
     /// Messages that have expired since the node came up; `None` for a node that does not count them. To be asked after
@@ -188,15 +219,14 @@ impl Node<'_> {
 
 impl Armed {
     /// Gives the signal for the first count, or for the second one, and reads the answer.
-    pub async fn fire(&mut self, node: &Node<'_>) -> Result<Tally> {
+    pub async fn fire(&mut self, node: &Node<'_>) -> Result<Answer> {
         self.fired += 1;
         let target = format!("{}/{}", self.folder, self.fired);
         let signal = ConfigFile { source: String::new(), target, content: String::new(), mode: 0o600, uid: 0, gid: 0 };
         self.lines.clear();
         node.engine.copy_files(&node.container, &[signal]).await?;
         let text = self.until(node, "banyan end").await?;
-        tally(&text)
-            .ok_or_else(|| Error::Answer { doing: format!("count the messages of {}", node.service), answer: text })
+        node.answer(text)
     }
 
     async fn until(&mut self, node: &Node<'_>, end: &str) -> Result<String> {
@@ -217,70 +247,6 @@ impl Armed {
             .await
             .unwrap_or_else(|_| Err(Error::TimedOut { doing: doing(), seconds: LIMIT.as_secs() }))
     }
-}
-
-/// Erlang, for the node: `S()` writes down what it would write down a little later than it says so. What is confirmed is on
-/// disk; a classic queue that nobody waits for keeps the rest in memory until it is idle.
-const WRITTEN: &str = r#"S = fun() ->
-F = fun(_, B) -> rabbit_variable_queue:handle_pre_hibernate(B) end,
-[catch rabbit_amqqueue:run_backing_queue(amqqueue:get_pid(Q), rabbit_variable_queue, F)
-    || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) =:= rabbit_classic_queue],
-catch disk_log:sync(latest_log), [catch dets:sync(T) || T <- dets:all()] end,"#;
-
-/// Erlang, for the node: `C()` prints a line for every durable queue that is not bound to one connection. Names are in
-/// hexadecimal, so that no name can look like something else. What a quorum queue tells of itself is some seconds old; its
-/// log is not, and the place in it grows with every message. A classic queue numbers the messages that come in. The
-/// messages of a stream are no matter of acknowledgements.
-const COUNT: &str = r#"
-C = fun() ->
-H = fun(B) -> lists:flatten([io_lib:format("~2.16.0b", [X]) || <<X>> <= B]) end,
-[begin
-    I = rabbit_amqqueue:info(Q, [name, durable, exclusive, messages, messages_persistent, backing_queue_status]),
-    {resource, V, queue, N} = proplists:get_value(name, I),
-    {M, P, F} = case amqqueue:get_type(Q) of
-        rabbit_quorum_queue ->
-            Y = fun rabbit_fifo:query_messages_total/1,
-            {ok, {{R, _}, T}, _} = ra:leader_query(amqqueue:get_pid(Q), Y), {T, T, R};
-        rabbit_classic_queue ->
-            L = case proplists:get_value(backing_queue_status, I) of B when is_list(B) -> B; _ -> [] end,
-            {proplists:get_value(messages, I), proplists:get_value(messages_persistent, I),
-             proplists:get_value(next_seq_id, L, none)};
-        _ -> {proplists:get_value(messages, I), 0, none}
-    end,
-    A = amqqueue:get_arguments(Q),
-    E = lists:any(fun(K) -> lists:keymember(K, 1, A) end, [<<"x-message-ttl">>, <<"x-expires">>]) orelse
-        lists:any(fun(K) -> rabbit_policy:get(K, Q) =/= undefined end, [<<"message-ttl">>, <<"expires">>]),
-    case {proplists:get_value(durable, I), proplists:get_value(exclusive, I)} of
-        {true, O} when O =/= true -> io:format("banyan queue ~s ~s ~w ~w ~w ~w~n", [H(V), H(N), M, P, F, E]);
-        _ -> ok
-    end
-end || Q <- rabbit_amqqueue:list()],
-io:format("banyan end~n") end,"#;
-
-/// Erlang, for the node: what has expired in all of its queues.
-const EXPIRED: &str = r#"
-case catch rabbit_global_counters:overview() of
-    O when is_map(O) -> io:format("banyan expired ~w~n",
-        [lists:sum([maps:get(messages_dead_lettered_expired_total, M, 0) || M <- maps:values(O)])]);
-    _ -> io:format("banyan expired none~n")
-end."#;
-
-/// Reads what `C()` printed; `None` when it is not whole.
-fn tally(text: &str) -> Option<Tally> {
-    text.lines().any(|l| l == "banyan end").then_some(())?;
-    let lines = text.lines().filter_map(|l| l.strip_prefix("banyan queue "));
-    lines
-        .map(|line| {
-            let mut words = line.split(' ');
-            // the name may be empty, and then its hexadecimal is, too
-            let queue = (unhex(words.next()?)?, unhex(words.next()?)?);
-            let (messages, persistent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-            let flow = words.next()?;
-            let flow = if flow == "none" { None } else { Some(flow.parse().ok()?) };
-            let expires = words.next()?.parse().ok()?;
-            Some((queue, Counted { messages, persistent, flow, expires }))
-        })
-        .collect()
 }
 
 /// The numbers of messages alone.
@@ -336,12 +302,6 @@ pub fn lost(expected: &[Queue], found: &Counts, expired: Option<u64>) -> Option<
     None
 }
 
-fn unhex(text: &str) -> Option<String> {
-    let digits = |i: usize| u8::from_str_radix(text.get(i..i + 2)?, 16).ok();
-    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digits).collect();
-    Some(String::from_utf8_lossy(&bytes?).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,17 +312,6 @@ mod tests {
 
     fn of(name: &str, one: Counted) -> Tally {
         Tally::from([(("/".to_owned(), name.to_owned()), one)])
-    }
-
-    #[test]
-    fn queues_are_read_whatever_their_names() {
-        let text =
-            "banyan queue 2f 6f7264657273 12 11 400 false\nbanyan queue 2f c3a40a20 0 0 none true\nbanyan end\nok\n";
-        let mut expected = of("orders", counted(12, 11, Some(400)));
-        expected.extend(of("ä\n ", Counted { expires: true, ..counted(0, 0, None) }));
-        assert_eq!(tally(text), Some(expected));
-        assert_eq!(tally("banyan queue 2f 6f 12 12 1 false\n"), None, "cut off");
-        assert_eq!(tally("banyan queue 2f 6f undefined 1 1 false\nbanyan end\n"), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::files::{self, Files, State as Swap};
 use crate::live::{self, AtLeast};
 use crate::marker::Marker;
 use crate::prepare::{Target, Work};
+use crate::store::Store;
 use crate::window::workers;
 
 /// What a restore needs to know.
@@ -38,6 +39,8 @@ pub struct Order<'a> {
 /// What came of a restore that was done.
 #[derive(Debug, Default)]
 pub struct Restored {
+    /// Stores that held what the file holds, and were left alone.
+    pub unchanged: Vec<String>,
     /// Containers that ran before and could not be started again, each with the reason.
     pub not_started: Vec<String>,
     /// Why the old data could not be deleted; whoever comes next does it.
@@ -46,15 +49,15 @@ pub struct Restored {
 
 /// Puts the archived data of all targets into place, or of none.
 pub async fn restore(order: &Order<'_>, archive: &Archive, targets: &[Target]) -> Result<Restored> {
-    let ran = concerned(order.observed, targets);
-    let marker = Marker::make(order.engine, &order.project.name, targets, &ran).await?;
+    let all = targets.iter().map(|t| &t.store).collect::<Vec<_>>();
+    let marker = Marker::make(order.engine, &order.project.name, targets, &concerned(order.observed, &all)).await?;
     let mut files = Vec::new();
     let prepared = tokio::select! {
         prepared = prepare(order, archive, targets, &mut files) => prepared,
         () = order.cancel.cancelled() => Err(Error::Interrupted),
     };
-    let least = match prepared {
-        Ok(least) => least,
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
         Err(why) => {
             return Err(match give_up(order, files, marker).await {
                 Ok(()) => why,
@@ -62,38 +65,66 @@ pub async fn restore(order: &Order<'_>, archive: &Archive, targets: &[Target]) -
             });
         }
     };
-    if let Err(why) = swap(order, targets, &least, &ran, &files).await {
+    let (anew, same) = apart(targets, &files, prepared);
+    let stores: Vec<&Store> = anew.iter().map(|it| it.store).collect();
+    let ran = concerned(order.observed, &stores);
+    if let Err(why) = swap(order, &anew, &same, &ran, &files[0]).await {
         // the word may have been written, and only its answer be lost
         match files[0].state().await {
             Ok(Swap::Done) => {}
-            _ => return Err(go_back(order, targets, &ran, files, marker, why).await),
+            _ => return Err(go_back(order, &stores, &ran, files, marker, why).await),
         }
     }
     let left = match fault::at("finish") {
         Ok(()) => end(order.engine, files, marker).await.err(),
         failed => failed.err(),
     };
-    let is_store = |name: &String| targets.iter().any(|t| t.store.container == *name);
+    let is_store = |name: &String| stores.iter().any(|store| store.container == *name);
     let dependents: Vec<String> = ran.into_iter().filter(|name| !is_store(name)).collect();
     let not_started = start(order, &dependents).await;
-    for target in targets {
-        order.journal.tell(progress::Kind::Service, &target.store.name, Phase::Done("restored"), None);
+    let ends = stores.iter().map(|store| (&store.name, "restored"));
+    for (name, end) in ends.chain(same.iter().map(|target| (&target.store.name, "unchanged"))) {
+        order.journal.tell(progress::Kind::Service, name, Phase::Done(end), None);
     }
-    Ok(Restored { not_started, left })
+    let unchanged = same.iter().map(|target| target.store.name.clone()).collect();
+    Ok(Restored { unchanged, not_started, left })
+}
+
+/// A store whose new data is there.
+struct Anew<'a> {
+    store: &'a Store,
+    files: Files,
+    least: AtLeast,
+}
+
+/// The stores that get new data, and those that hold it already.
+fn apart<'a>(
+    targets: &'a [Target],
+    files: &[Files],
+    prepared: Vec<Option<AtLeast>>,
+) -> (Vec<Anew<'a>>, Vec<&'a Target>) {
+    let (mut anew, mut same) = (Vec::new(), Vec::new());
+    for ((target, files), prepared) in targets.iter().zip(files).zip(prepared) {
+        match prepared {
+            Some(least) => anew.push(Anew { store: &target.store, files: files.clone(), least }),
+            None => same.push(target),
+        }
+    }
+    (anew, same)
 }
 
 /// After a swap that failed: the old data comes back, and what ran runs again, whatever else fails.
 async fn go_back(
     order: &Order<'_>,
-    targets: &[Target],
+    stores: &[&Store],
     ran: &[String],
     files: Vec<Files>,
     marker: Marker,
     why: Error,
 ) -> Error {
     // also those that had not run before
-    let stores = targets.iter().map(|t| t.store.container.clone());
-    let stopped = stop(order.engine, &stores.chain(ran.iter().cloned()).collect::<Vec<_>>()).await;
+    let containers = stores.iter().map(|store| store.container.clone());
+    let stopped = stop(order.engine, &containers.chain(ran.iter().cloned()).collect::<Vec<_>>()).await;
     let back = match stopped {
         Ok(()) => give_up(order, files, marker).await,
         failed => failed,
@@ -108,11 +139,11 @@ async fn go_back(
 
 /// The running containers that have to stop: the stores, whoever else uses their volumes, and what depends on those;
 /// dependents first.
-pub(crate) fn concerned(observed: &Observed, targets: &[Target]) -> Vec<String> {
-    let uses = |c: &Container| c.volumes.iter().any(|v| targets.iter().any(|t| t.store.volume == v.name));
-    let stores = targets.iter().map(|t| t.store.service.clone());
+pub(crate) fn concerned(observed: &Observed, stores: &[&Store]) -> Vec<String> {
+    let uses = |c: &Container| c.volumes.iter().any(|v| stores.iter().any(|s| s.volume == v.name));
+    let services = stores.iter().map(|s| s.service.clone());
     let users = observed.containers.iter().filter(|c| uses(c)).map(|c| c.service().to_owned());
-    with_dependents(observed, stores.chain(users).collect())
+    with_dependents(observed, services.chain(users).collect())
 }
 
 /// The running containers of these services, and of all that depend on them, dependents first.
@@ -135,21 +166,20 @@ pub(crate) fn with_dependents(observed: &Observed, mut services: Vec<String>) ->
     names
 }
 
-/// Makes all of it, and proves it; what has to be found in the live servers then.
+/// Makes all of it, and proves it; what has to be found in the live servers then. `None` for a store that holds what
+/// the file holds already.
 async fn prepare(
     order: &Order<'_>,
     archive: &Archive,
     targets: &[Target],
     files: &mut Vec<Files>,
-) -> Result<Vec<AtLeast>> {
-    for target in targets {
-        files.push(Files::start(order.engine, &order.project.name, &target.store).await?);
+) -> Result<Vec<Option<AtLeast>>> {
+    let starting = targets.iter().map(|target| Files::start(order.engine, &order.project.name, &target.store));
+    for started in join_all(starting).await {
+        files.push(started?);
     }
     // of a restore whose marker somebody has deleted
-    let mut states = Vec::new();
-    for one in files.iter() {
-        states.push(one.state().await?);
-    }
+    let states = try_join_all(files.iter().map(Files::state)).await?;
     match states.contains(&Swap::Done) {
         true => try_join_all(files.iter().map(Files::finish)).await?,
         false => try_join_all(files.iter().map(Files::undo)).await?,
@@ -161,34 +191,46 @@ async fn prepare(
         return Err(Error::NoRoom { store: targets[0].store.name.clone(), needed, free });
     }
     let work = Work { engine: order.engine, project: &order.project.name, journal: order.journal, archive };
-    try_join_all(targets.iter().zip(files.iter()).map(|(target, files)| work.prepare(target, files))).await
+    try_join_all(targets.iter().zip(files.iter()).map(|(target, files)| async {
+        match live::holds(order.engine, target).await {
+            true => Ok(None),
+            false => work.prepare(target, files).await.map(Some),
+        }
+    }))
+    .await
 }
 
 /// Everything stops, the new data is put into place, and the stores come up with it and are asked for it.
-async fn swap(order: &Order<'_>, targets: &[Target], least: &[AtLeast], ran: &[String], files: &[Files]) -> Result<()> {
+async fn swap(order: &Order<'_>, anew: &[Anew<'_>], same: &[&Target], ran: &[String], first: &Files) -> Result<()> {
     fault::at("prepared")?;
     stop(order.engine, ran).await?;
-    for (number, one) in files.iter().enumerate() {
+    for (number, one) in anew.iter().enumerate() {
         if number > 0 {
             fault::at("second-swap")?;
         }
-        one.swap().await?;
+        one.files.swap().await?;
     }
     fault::at("swapped")?;
     let events = order.engine.events(&order.project.name);
-    try_join_all(targets.iter().zip(least).map(|(target, least)| async {
-        let store = &target.store;
+    let started = try_join_all(anew.iter().map(|Anew { store, least, .. }| async {
         order.journal.tell(progress::Kind::Service, &store.name, Phase::Doing("starting"), None);
         order.engine.start_container(&store.container).await?;
         let wait = Wait::new(order.engine, &store.container, events.subscribe(), order.limit);
         let ready = wait.until_ready(order.project.services.get(&store.service)).await;
         ready.map_err(|trouble| Error::NotReady { store: store.name.clone(), why: trouble.summary() })?;
         live::ask(order.engine, store, least).await
-    }))
-    .await?;
+    }));
+    // those who used it until now may have changed it since
+    let unchanged = try_join_all(same.iter().map(|target| async {
+        match live::holds(order.engine, target).await {
+            true => Ok(()),
+            false => Err(Error::Changed { store: target.store.name.clone() }),
+        }
+    }));
+    tokio::try_join!(started, unchanged)?;
     fault::at("proved")?;
     // the word that counts for all
-    files[0].done().await?;
+    first.done().await?;
     fault::at("done")
 }
 

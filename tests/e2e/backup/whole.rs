@@ -20,7 +20,7 @@ fn a_filled_stack_comes_back_whole() {
     assert_eq!(made["manifest"]["consistency"], "paused");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let before = contents(&stage);
-    assert_eq!((before.count("t.classic"), before.count("t.quorum")), (1000, 1000));
+    assert_eq!(["t.classic", "t.quorum", "t.unasked"].map(|queue| before.count(queue)), [1000; 3]);
     assert!(before.in_order(), "a backup changes nothing");
 
     let list = stage.ok(&["backup", "list", "--output", "json"]).json();
@@ -62,6 +62,7 @@ fn a_filled_stack_comes_back_whole() {
     proved_and_removed(&stage, &file);
     beside_itself(&stage, &file, &before);
     damaged_files_change_nothing(&stage, &file, &before);
+    a_broker_that_holds_the_same_stays(&stage);
     stage.ok(&["down", "-v", "--no-snapshot"]);
 }
 
@@ -106,4 +107,31 @@ fn damaged_files_change_nothing(stage: &Stage, file: &str, before: &Contents) {
     }
     assert_eq!(containers(stage, &stage.project()), was);
     assert_same(&contents(stage), before, "restored");
+}
+
+fn a_broker_that_holds_the_same_stays(stage: &Stage) {
+    let broker = format!("{}-rabbitmq", stage.project());
+    let ctl = |words: &[&str]| stage.docker(&[&["exec", &broker, "rabbitmqctl", "-q"], words].concat());
+    for queue in ["t.classic", "t.quorum", "t.unasked"] {
+        ctl(&["purge_queue", queue]);
+    }
+    let file = text(&backup(stage, &[]), "file").to_owned();
+    let back = || {
+        let was = containers(stage, &stage.project());
+        redis(stage, &["set", "t:later", "x"]);
+        let restored = stage.ok(&["restore", &file, "--yes", "--no-snapshot", "--output", "json"]);
+        assert_eq!(redis(stage, &["get", "t:later"]), "", "the others are restored");
+        (changed(&was, &containers(stage, &stage.project())), restored.json()["unchanged"].clone())
+    };
+    let (restarted, unchanged) = back();
+    assert_eq!(unchanged, serde_json::json!(["rabbitmq"]));
+    assert!(!restarted.contains(&"rabbitmq".to_owned()) && restarted.len() == 5, "{restarted:?}");
+
+    // whatever differs is noticed
+    let policies = || ctl(&["list_policies", "--formatter", "json"]);
+    ctl(&["set_policy", "short", "^t", "{\"max-length\":7}"]);
+    assert!(policies().contains("short"));
+    let (restarted, unchanged) = back();
+    assert_eq!((restarted.len(), unchanged), (6, serde_json::json!([])));
+    assert!(!policies().contains("short"), "the policy is gone");
 }

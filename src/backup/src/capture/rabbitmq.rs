@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::out::{Out, heard};
 use super::{Order, entry};
 use crate::error::Result;
-use crate::rabbitmq::{Armed, FACT_QUEUES, Node, bounds, messages};
+use crate::rabbitmq::{Armed, FACT_DEFINED, FACT_QUEUES, Node, bounds, messages};
 use crate::store::Store;
 
 /// A node that counts as soon as it is told to.
@@ -48,10 +48,12 @@ impl<'a> Asked<'a> {
         copied?;
         let after = heard(end, armed.fire(&node)).await??;
         let mut entry = entry(store, Method::Physical, vec![member]);
-        entry.counts = messages(&before);
+        entry.counts = messages(&before.queues);
         entry.server_version = version;
         entry.facts.insert("node".to_owned(), name);
-        entry.facts.insert(FACT_QUEUES.to_owned(), serde_json::json!(bounds(&before, &after)).to_string());
+        let bounds = bounds(&before.queues, &after.queues);
+        entry.facts.insert(FACT_QUEUES.to_owned(), serde_json::json!(bounds).to_string());
+        entry.facts.extend(before.defined.map(|digest| (FACT_DEFINED.to_owned(), digest)));
         Ok(entry)
     }
 }

@@ -1,10 +1,9 @@
 //! What has to stop for a restore.
 
-use archive::{Image, Kind, Method};
+use archive::{Image, Kind};
 use compose::observed::{COMPOSE_DEPENDS_ON, COMPOSE_SERVICE, VolumeMount};
 
 use super::*;
-use crate::store::Store;
 
 fn container(service: &str, volume: Option<&str>, depends_on: &str, state: State) -> Container {
     let labels = [(COMPOSE_SERVICE, service), (COMPOSE_DEPENDS_ON, depends_on)];
@@ -18,9 +17,8 @@ fn container(service: &str, volume: Option<&str>, depends_on: &str, state: State
     }
 }
 
-fn target(service: &str, volume: &str) -> Target {
-    let image = Image { reference: "image".to_owned(), digest: None };
-    let store = Store {
+fn store(service: &str, volume: &str) -> Store {
+    Store {
         name: service.to_owned(),
         service: service.to_owned(),
         kind: Kind::Volume,
@@ -29,23 +27,10 @@ fn target(service: &str, volume: &str) -> Target {
         state: State::Running,
         volume: volume.to_owned(),
         path: "/data".to_owned(),
-        image: image.clone(),
+        image: Image { reference: "image".to_owned(), digest: None },
         version: String::new(),
         ready: None,
-    };
-    let archived = archive::Store {
-        name: service.to_owned(),
-        kind: Kind::Volume,
-        method: Method::ColdCopy,
-        server_version: String::new(),
-        image,
-        members: vec![],
-        size: 0,
-        counts: Default::default(),
-        digests: Default::default(),
-        facts: Default::default(),
-    };
-    Target { store, archived }
+    }
 }
 
 #[test]
@@ -61,6 +46,6 @@ fn whoever_uses_the_volume_stops_and_whoever_depends_on_those() {
         ],
         ..Observed::default()
     };
-    let stop = concerned(&observed, &[target("store", "shared")]);
+    let stop = concerned(&observed, &[&store("store", "shared")]);
     assert_eq!(stop, ["p-edge", "p-site", "p-reader", "p-store"], "dependents first, and nothing that does not run");
 }

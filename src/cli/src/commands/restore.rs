@@ -45,7 +45,7 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<u8, Failure> {
     let names = ready.names();
     if args.dry_run {
         context.screen.finish();
-        report(context, "would restore", &path, &names, None);
+        report(context, "would restore", &path, &names, &[], None);
         return Ok(0);
     }
     confirm(context, &args, &loaded.project.name, &names)?;
@@ -59,7 +59,7 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<u8, Failure> {
     snapshot::tell(context, taken.as_ref());
     let order = order(context, &engine, &loaded, &ready.observed, args.wait_timeout);
     let restored = restore(&order, &archive, &ready.targets).await.map_err(restoring)?;
-    report(context, "restored", &path, &names, taken.as_deref());
+    report(context, "restored", &path, &names, &restored.unchanged, taken.as_deref());
     let code = remarks(context, &restored);
     if was_empty && args.only.is_empty() {
         // nothing of it was there, so all of it is wanted
@@ -168,12 +168,16 @@ fn confirm(context: &Context, args: &RestoreArgs, project: &str, names: &[String
     }
 }
 
-fn report(context: &Context, what: &str, path: &Path, names: &[String], snapshot: Option<&Path>) {
+fn report(context: &Context, what: &str, path: &Path, names: &[String], unchanged: &[String], snapshot: Option<&Path>) {
     if context.json() {
         context.print_json(&serde_json::json!({
-            "schema_version": 1, "file": path, "done": what, "stores": names, "snapshot": snapshot,
+            "schema_version": 1, "file": path, "done": what, "stores": names, "unchanged": unchanged,
+            "snapshot": snapshot,
         }));
-    } else {
-        context.print(&format!("{what} {} from {}", names.join(", "), path.display()));
+        return;
+    }
+    context.print(&format!("{what} {} from {}", names.join(", "), path.display()));
+    if !unchanged.is_empty() {
+        context.print(&format!("already as in the file, and left alone: {}", unchanged.join(", ")));
     }
 }
