@@ -12,8 +12,8 @@ use lapin::{BasicProperties, Connection};
 
 use super::Stage;
 
-/// Queues of both kinds whose messages are taken away.
-const QUEUES: [&str; 2] = ["t.classic", "t.quorum"];
+/// Queues of both kinds whose messages are taken away; nobody asks the last one for its word.
+const QUEUES: [&str; 3] = ["t.classic", "t.quorum", "t.unasked"];
 
 /// What a stack holds, as text that can be compared.
 #[derive(Debug)]
@@ -97,20 +97,21 @@ pub fn fill(stage: &Stage, events: usize, messages: usize) {
     publish(stage, 0..messages);
 }
 
-/// Publishes messages, each of which the broker has confirmed.
+/// Publishes messages, each of which the broker has confirmed; in the last queue, which is not asked for it, it has taken them.
 pub fn publish(stage: &Stage, numbers: std::ops::Range<usize>) {
     block(async {
         let connection = broker(stage).await;
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let (asking, plain) = (connection.create_channel().await.unwrap(), connection.create_channel().await.unwrap());
+        asking.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         for queue in QUEUES {
+            let channel = if queue.ends_with("unasked") { &plain } else { &asking };
             let mut arguments = FieldTable::default();
             if queue.ends_with("quorum") {
                 arguments.insert(ShortString::from("x-queue-type"), AMQPValue::LongString("quorum".into()));
                 arguments.insert(ShortString::from("x-delivery-limit"), AMQPValue::LongInt(1000));
             }
             let options = QueueDeclareOptions { durable: true, ..Default::default() };
-            channel.queue_declare(queue.into(), options, arguments).await.unwrap();
+            channel.queue_declare(queue.into(), options, arguments.clone()).await.unwrap();
             let mut confirms = Vec::new();
             for n in numbers.clone() {
                 let mut headers = FieldTable::default();
@@ -130,8 +131,10 @@ pub fn publish(stage: &Stage, numbers: std::ops::Range<usize>) {
                 );
             }
             for confirm in confirms {
-                assert!(confirm.await.unwrap().is_ack());
+                assert!(confirm.await.unwrap().is_ack() || queue.ends_with("unasked"));
             }
+            // answered after all that was sent before
+            channel.queue_declare(queue.into(), options, arguments).await.unwrap();
         }
         connection.close(200, "done".into()).await.unwrap();
     });
