@@ -311,9 +311,9 @@ pub(crate) fn wire(kind: Kind, envelope: &Envelope, durable: bool) -> Result<Mes
     message.content_encoding = Some(names::CONTENT_ENCODING.to_owned());
     message.priority = Some(envelope.metadata.routing.as_ref().and_then(|it| it.priority).unwrap_or_default().number());
     message.timestamp = u64::try_from(envelope.timestamp.millis() / 1000).ok();
-    // Headers are for whoever looks at a queue from outside. An answer goes from one process straight to another, and
-    // a table of them costs the broker and both ends time.
-    if kind != Kind::Response {
+    // Headers are for whoever looks at a queue from outside. Queries and answers do not stay in one, and a table of them
+    // costs the broker and both ends time.
+    if !matches!(kind, Kind::Query | Kind::Response) {
         let trace = envelope.trace_context.as_ref();
         let trace = trace.map_or_else(|| envelope.correlation_id.clone(), |it| format!("{:032x}", it.trace_id()));
         message = message

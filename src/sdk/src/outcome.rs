@@ -22,6 +22,12 @@ pub(crate) struct Changes {
     pub(crate) companions: Vec<Arc<dyn Companion>>,
 }
 
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.companions.is_empty()
+    }
+}
+
 /// An event that a handler caused.
 pub(crate) struct Emitted {
     pub(crate) event_type: &'static str,

@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     bus::{
-        Bus, Deliveries, Delivery, Sending, Target, packing,
+        Bus, Deliveries, Delivery, Message, Sending, Target, packing,
         redelivery::{self, Redelivery},
     },
     client::wire,
@@ -110,7 +110,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
                     self.answer_unread(&delivery, *failed.fault).await;
                     delivery.ack();
                 } else {
-                    self.put_back(delivery, &failed).await;
+                    Box::pin(self.put_back(delivery, &failed)).await;
                 }
                 return false;
             }
@@ -122,7 +122,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
             flow.deadline = None;
         }
         if flow.remaining(now.steady) == Some(Duration::ZERO) {
-            self.too_late(delivery, &envelope).await;
+            Box::pin(self.too_late(delivery, &envelope)).await;
             return false;
         }
         let flow = Arc::new(flow);
@@ -130,7 +130,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
         scope.scope(self.attend(delivery, envelope, flow)).await
     }
 
-    fn read(&self, delivery: &Delivery) -> Result<Envelope, Failed> {
+    fn read(&self, delivery: &Delivery) -> Result<Box<Envelope>, Failed> {
         let unreadable = |error: String| {
             let fault = Fault::new(FaultCode::MessageUnreadable, error);
             Failed { reason: Reason::Unreadable, ..fault.into() }
@@ -139,7 +139,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
             packing::PackingError::TooLarge(error) => Failed { reason: Reason::TooLarge, ..Fault::from(error).into() },
             other => unreadable(other.to_string()),
         })?;
-        let envelope = Envelope::read(&body).map_err(|error| unreadable(error.to_string()))?;
+        let envelope = Box::new(Envelope::read(&body).map_err(|error| unreadable(error.to_string()))?);
         let (found, wanted) = (envelope.message_type.as_str(), self.message_type());
         let operation = |message_type| names::operation(self.kind(), message_type).to_lowercase();
         if found != wanted && operation(found) != operation(wanted) {
@@ -161,7 +161,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
         delivery.ack();
     }
 
-    async fn attend(&self, delivery: Delivery, envelope: Envelope, flow: Arc<Flow>) -> bool {
+    async fn attend(&self, delivery: Delivery, envelope: Box<Envelope>, flow: Arc<Flow>) -> bool {
         let message = Arc::new(Incoming {
             id: envelope.id.clone(),
             message_type: envelope.message_type.clone(),
@@ -194,7 +194,7 @@ impl<S: Send + Sync + 'static> Intake<S> {
                 delivery.ack();
             }
             // Nobody waits: it is tried again later, or put aside for people to look at.
-            Some(failed) => self.put_back(delivery, &failed).await,
+            Some(failed) => Box::pin(self.put_back(delivery, &failed)).await,
         }
         succeeded
     }
@@ -263,10 +263,11 @@ impl<S: Send + Sync + 'static> Intake<S> {
             runs.failed(time)
         }
         let decided = match decision {
+            Ok(Handled { reply, changes }) if changes.is_empty() => Ok((reply, Committed::Bare)),
             Ok(Handled { reply, changes }) => {
                 let origin = format!("{} {} {}", self.runtime.service, handler.identity, message.id);
-                let committed = self.runtime.commit(changes, &origin, message, flow, claim.finish(&reply)).await;
-                committed.map(|committed| (reply, committed)).map_err(Failed::from)
+                let commit = self.runtime.commit(changes, &origin, message, flow, claim.finish(&reply));
+                Box::pin(commit).await.map(|committed| (reply, committed)).map_err(Failed::from)
             }
             Err(failed) => Err(failed),
         };
@@ -320,19 +321,17 @@ impl<S: Send + Sync + 'static> Intake<S> {
     }
 
     async fn answer(&self, delivery: &Delivery, envelope: &Envelope, outcome: Result<Payload, Fault>) {
-        let Some(reply_to) = &delivery.message.reply_to else { return };
         let id = ids::message(ids::random());
-        let answer = envelope.answer(id, self.runtime.service.as_str(), Now::read().wall, outcome);
-        self.send_answer(delivery, reply_to, answer).await;
+        let answer = || envelope.answer(id, self.runtime.service.as_str(), Now::read().wall, outcome);
+        self.send_answer(delivery, answer).await;
     }
 
     /// The answer to a message that could not be read: its properties say where it goes.
     async fn answer_unread(&self, delivery: &Delivery, fault: Fault) {
-        let Some(reply_to) = &delivery.message.reply_to else { return };
         let given = delivery.message.correlation_id.as_deref().and_then(crate::flow::correlation_id);
         let correlation_id = given.map_or_else(|| ids::correlation(ids::random()), str::to_owned);
         let now = Now::read().wall;
-        let answer = Envelope {
+        let answer = || Envelope {
             id: ids::message(ids::random()),
             payload: fault.stamped(&correlation_id, now).to_payload(),
             correlation_id,
@@ -343,21 +342,44 @@ impl<S: Send + Sync + 'static> Intake<S> {
             metadata: Metadata::default(),
             version: 1,
         };
-        self.send_answer(delivery, reply_to, answer).await;
+        self.send_answer(delivery, answer).await;
     }
 
-    async fn send_answer(&self, delivery: &Delivery, reply_to: &str, answer: Envelope) {
-        let message = wire(Kind::Response, &answer, false).or_else(|fault| {
-            // It is too large for the wire; that itself fits.
-            let payload = fault.stamped(&answer.correlation_id, answer.timestamp).to_payload();
-            wire(Kind::Response, &Envelope { payload, ..answer }, false)
-        });
-        let Ok(mut message) = message else { return };
+    /// Sends what `answer` makes, when somebody waits for it.
+    async fn send_answer(&self, delivery: &Delivery, answer: impl FnOnce() -> Envelope) {
+        let Some(reply_to) = &delivery.message.reply_to else { return };
+        let Some(mut message) = answer_wire(answer()) else { return };
         // What the caller matches on is its own affair.
         message.correlation_id.clone_from(&delivery.message.correlation_id);
-        let sending = Sending::sent(Instant::now() + ANSWER_LIMIT);
-        if let Err(error) = self.bus.send(&Target::queue(reply_to), message, sending).await {
+        let (target, sending) = (Target::queue(reply_to), Sending::sent(Instant::now() + ANSWER_LIMIT));
+        if let Err(error) = self.bus.send(&target, message, sending).await {
             tracing::warn!("cannot send an answer: {error}");
         }
+    }
+}
+
+/// The message that carries an answer; that it is too large for the wire when it is.
+fn answer_wire(answer: Envelope) -> Option<Message> {
+    let message = wire(Kind::Response, &answer, false).or_else(|fault| {
+        let payload = fault.stamped(&answer.correlation_id, answer.timestamp).to_payload();
+        wire(Kind::Response, &Envelope { payload, ..answer }, false)
+    });
+    message.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of what a call to an asynchronous function makes, without making it.
+    fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// A task is made for every message, and its future is copied several times before it runs.
+    #[test]
+    fn a_message_costs_no_more_than_it_needs() {
+        let size = size(|(intake, delivery): (&'static Intake<()>, Delivery)| intake.take(delivery));
+        assert!(size < 4 * 1024, "{size} bytes; what is rarely waited for can be boxed");
     }
 }

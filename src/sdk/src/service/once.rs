@@ -8,6 +8,8 @@
 //! | queries | change nothing |
 //!
 //! Without a store nothing is claimed, and handlers should be able to bear a repetition.
+//!
+//! What the store does is boxed: every message pays for the size of what could be waited for.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -59,7 +61,7 @@ impl Once {
         };
         let patience = Instant::now() + flow.remaining(Instant::now().into_std()).unwrap_or(WAIT);
         loop {
-            match store.claim(&scope, &key, LEASE).await.map_err(|error| store_fault(&error))? {
+            match Box::pin(store.claim(&scope, &key, LEASE)).await.map_err(|error| store_fault(&error))? {
                 Claim::First(lease) => return Ok(Turn::Ours(Held(Some((store.clone(), lease))))),
                 Claim::Done(reply) => return Ok(Turn::Before(reply.map_or_else(Payload::null, |it| payload(&it)))),
                 Claim::InProgress if Instant::now() + LOOK < patience => sleep(LOOK).await,
@@ -87,14 +89,14 @@ impl Held {
     /// Does `work` to its end, and keeps the right to it meanwhile.
     pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let Some((store, lease)) = &self.0 else { return work.await };
-        let keeping = async {
+        let keeping = Box::pin(async {
             loop {
                 sleep(LEASE / 3).await;
                 if let Err(error) = store.renew(lease, LEASE).await {
                     tracing::debug!("a claim is not renewed: {error}");
                 }
             }
-        };
+        });
         tokio::select! {
             biased;
             done = work => done,
@@ -111,7 +113,7 @@ impl Held {
     /// Remembers the answer of what had no transaction.
     pub(super) async fn done(&self, reply: &Payload) -> Result<(), Fault> {
         let Some((store, lease)) = &self.0 else { return Ok(()) };
-        match store.complete(lease, Some(&json(reply))).await {
+        match Box::pin(store.complete(lease, Some(&json(reply)))).await {
             // The time was up: whoever took over has done the same.
             Ok(()) | Err(StoreError::ClaimLost { .. }) => Ok(()),
             Err(error) => Err(store_fault(&error)),
@@ -121,7 +123,7 @@ impl Held {
     /// Lets others try.
     pub(super) async fn abandon(&self) {
         let Some((store, lease)) = &self.0 else { return };
-        if let Err(error) = store.release(lease).await {
+        if let Err(error) = Box::pin(store.release(lease)).await {
             tracing::debug!("a claim stays until its time is up: {error}");
         }
     }

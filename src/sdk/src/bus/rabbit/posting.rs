@@ -40,8 +40,12 @@ impl Post {
     }
 }
 
-/// Lets whoever is about to hand something in as well go first, and takes that too, up to `most`.
+/// Lets whoever is about to hand something in as well go first, and takes that too, up to `most`. One that is alone goes
+/// at once: what comes later goes with the next.
 pub(super) async fn gather<T>(batch: &mut Vec<T>, most: usize, mut next: impl FnMut() -> Option<T>) {
+    if batch.len() < 2 {
+        return;
+    }
     tokio::task::yield_now().await;
     while batch.len() < most
         && let Some(more) = next()
