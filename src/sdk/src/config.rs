@@ -4,24 +4,24 @@ mod endpoint;
 mod reader;
 mod secret;
 mod stores;
+mod tokens;
 
 pub use endpoint::Endpoint;
 pub use reader::{Problem, Reader};
 pub use secret::Secret;
 pub(crate) use stores::redis_database;
 pub use stores::{Need, Stores, cache, database, message_bus};
+#[cfg(feature = "tokens")]
+pub(crate) use tokens::SAMPLE_SECRET;
+pub use tokens::{Issuer, Tokens};
 
 use std::time::Duration;
 
 use crate::protocol::names;
 
-/// The secret that samples and tutorials use; everybody knows it.
-const SAMPLE_JWT_SECRET: &str = "dev-secret-key-change-in-production";
-
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(25_000);
 const LONGEST_SHUTDOWN_TIMEOUT: u64 = 3_600_000;
 const SWITCH: &str = "true or false";
-const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
 
 /// The settings that every service has.
 pub struct Config {
@@ -57,14 +57,6 @@ pub struct Telemetry {
     /// The share of the traces beginning here that is recorded, from 0 to 1 (`TELEMETRY_SAMPLE_RATIO`). Traces that
     /// began elsewhere are recorded when their flags say so.
     pub sample_ratio: f64,
-}
-
-/// How access tokens are made and checked.
-pub struct Tokens {
-    /// The key that signs them (`JWT_SECRET`).
-    pub secret: Option<Secret>,
-    /// How long they are valid (`JWT_EXPIRATION`, seconds).
-    pub lifetime: Duration,
 }
 
 /// Where a service runs.
@@ -158,18 +150,6 @@ impl Telemetry {
     }
 }
 
-impl Tokens {
-    fn read(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Self> {
-        let secret = reader.value("JWT_SECRET");
-        if environment == Some(Environment::Production) && secret.as_deref() == Some(SAMPLE_JWT_SECRET) {
-            reader.report("JWT_SECRET", "is the sample secret, which must not be used in production");
-        }
-        let lifetime =
-            reader.parsed_or("JWT_EXPIRATION", "a number of seconds above zero", seconds, DEFAULT_TOKEN_LIFETIME);
-        Some(Self { secret: secret.map(Secret::new), lifetime: lifetime? })
-    }
-}
-
 /// Reads an address that must be plain HTTP.
 pub fn http_endpoint(text: &str) -> Option<Endpoint> {
     Endpoint::parse(text, &["http"], 80)
@@ -224,11 +204,6 @@ fn log_level(text: &str) -> Option<LogLevel> {
 fn milliseconds(text: &str) -> Option<Duration> {
     let number = text.parse().ok()?;
     (number <= LONGEST_SHUTDOWN_TIMEOUT).then(|| Duration::from_millis(number))
-}
-
-fn seconds(text: &str) -> Option<Duration> {
-    let number: u32 = text.parse().ok()?;
-    (number > 0).then(|| Duration::from_secs(number.into()))
 }
 
 #[cfg(test)]
@@ -359,16 +334,6 @@ mod tests {
         let mut reader = Reader::new(&env);
         let value = reader.required(&["RABBITMQ_URL", "MESSAGE_BUS_URL"], "", |text| Some(text.to_owned()));
         assert_eq!(value.as_deref(), Some("one"));
-    }
-
-    #[test]
-    fn production_refuses_the_sample_secret() {
-        let env = lookup(&[("NODE_ENV", "production"), ("JWT_SECRET", SAMPLE_JWT_SECRET)]);
-        let mut reader = Reader::new(&env);
-        let config = Config::read(&mut reader, "auth-service", 3001);
-        let error = reader.finish(config).err().unwrap().to_string();
-        assert!(error.contains("JWT_SECRET is the sample secret"), "{error}");
-        assert!(!error.contains(SAMPLE_JWT_SECRET), "{error}");
     }
 
     #[test]

@@ -46,6 +46,8 @@ mod service;
 pub mod store;
 pub mod telemetry;
 pub mod testing;
+#[cfg(feature = "tokens")]
+pub mod tokens;
 
 pub use aggregate::{Aggregate, Loaded};
 pub use banyan_protocol as protocol;
