@@ -54,11 +54,13 @@ impl<S> Handler<S> {
 pub(crate) struct Settings<S> {
     pub(crate) prefetch: Option<u16>,
     pub(crate) policies: Vec<Arc<dyn Policy<S>>>,
+    /// Whether answers must not be kept.
+    pub(crate) secret: bool,
 }
 
 impl<S> Default for Settings<S> {
     fn default() -> Self {
-        Self { prefetch: None, policies: Vec::new() }
+        Self { prefetch: None, policies: Vec::new(), secret: false }
     }
 }
 

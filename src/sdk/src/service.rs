@@ -1,5 +1,6 @@
 //! A service: its name, its state, its handlers, and the one line that runs it.
 
+mod beginning;
 mod checker;
 mod follow;
 mod intake;
@@ -32,6 +33,8 @@ use crate::{
 };
 
 pub use running::Running;
+
+use beginning::Beginning;
 
 /// Starts to follow a store.
 type Following = Box<dyn FnOnce(EventStore) -> Runner + Send + Sync>;
@@ -67,6 +70,7 @@ pub struct Service<S> {
     port: u16,
     state: S,
     handlers: Vec<Handler<S>>,
+    beginnings: Vec<Beginning<S>>,
     projections: Vec<Following>,
     upcasters: Option<Upcasters>,
     published: Vec<fn(&ServiceName) -> Contract>,
@@ -83,6 +87,7 @@ impl<S: Send + Sync + 'static> Service<S> {
             port: 3000,
             state,
             handlers: Vec::new(),
+            beginnings: Vec::new(),
             projections: Vec::new(),
             upcasters: None,
             published: Vec::new(),
@@ -179,6 +184,30 @@ impl<S: Send + Sync + 'static> Service<S> {
         self
     }
 
+    /// The same, with nothing of the answers to `M` being kept: they hold secrets. An idempotency key of such a command is
+    /// not looked at.
+    pub fn secret<M: Request>(mut self) -> Self {
+        match self.handlers.iter_mut().find(|handler| handler.message_type == M::MESSAGE_TYPE) {
+            Some(handler) => handler.settings.secret = true,
+            None => self.mistakes.push(format!("{} is secret, and has no handler", M::MESSAGE_TYPE)),
+        }
+        self
+    }
+
+    /// The same with something that is done before the first message is taken, on the service's own behalf: tables that
+    /// it needs, what must be there in any case. A fault has it done again; several instances may do it at once.
+    pub fn begin_with<F, Fut>(mut self, beginning: F) -> Self
+    where
+        F: Fn(Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Outcome<()>, Fault>> + Send + 'static,
+    {
+        self.beginnings.push(Box::new(move |cx| {
+            let outcome = beginning(cx);
+            Box::pin(async { outcome.await.map(|outcome| outcome.changes) })
+        }));
+        self
+    }
+
     /// The same with an event that it publishes, so that others can look its contract up.
     pub fn publishes<E: Event>(mut self) -> Self {
         self.published.push(E::contract);
@@ -211,7 +240,15 @@ impl<S: Send + Sync + 'static> Service<S> {
     /// Every mistake in the settings and among the handlers, in one error; a port that is taken. A dependency that
     /// cannot be reached is none: the service says so on `/health` and goes on trying.
     pub async fn run(self) -> Result<(), Error> {
-        lifecycle::run(self, &|name| std::env::var(name).ok()).await
+        self.run_with(&|name| std::env::var(name).ok()).await
+    }
+
+    /// The same with the settings that `env` knows.
+    ///
+    /// # Errors
+    /// See [`Service::run`].
+    pub async fn run_with(self, env: &dyn Fn(&str) -> Option<String>) -> Result<(), Error> {
+        lifecycle::run(self, env).await
     }
 
     /// Runs the service on a platform that is there already: in tests, or beside others in one process.

@@ -34,6 +34,7 @@ use crate::{
 
 use super::{
     Running, Service,
+    beginning::Beginnings,
     checker::Checker,
     intake::Intake,
     once::Once,
@@ -47,11 +48,11 @@ const PREFETCH: u16 = 10;
 /// The same for handlers of events.
 const EVENT_PREFETCH: u16 = 5;
 /// The pause between two attempts to open the store.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// How long a message that failed waits for the broker before it goes back to its queue.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What `/health` calls the service's own part of being ready.
-const HANDLERS: &str = "handlers";
+pub(super) const HANDLERS: &str = "handlers";
 /// What `/health` calls the broker.
 const BROKER: &str = "rabbitmq";
 
@@ -186,7 +187,10 @@ where
     };
     let deliveries = tokio::select! {
         () = stop.cancelled() => return None,
-        deliveries = prepared.opened(&board) => deliveries?,
+        deliveries = async {
+            prepared.beginnings.done(&board).await;
+            prepared.opened(&board).await
+        } => deliveries?,
     };
     let running = prepared.run(deliveries);
     board.healthy(HANDLERS, Duration::ZERO);
@@ -200,7 +204,8 @@ where
     S: Send + Sync + 'static,
 {
     let board = Board::new(&service.name, &service.version, []);
-    let prepared = prepare(service, platform, board, true)?;
+    let prepared = prepare(service, platform, board.clone(), true)?;
+    prepared.beginnings.done(&board).await;
     let deliveries = prepared.open().await?;
     Ok(prepared.run(deliveries))
 }
@@ -209,6 +214,7 @@ where
 struct Prepared<S> {
     runtime: Arc<Runtime>,
     bus: Arc<dyn Bus>,
+    beginnings: Beginnings<S>,
     topology: Topology,
     intakes: Vec<(String, u16, Arc<Intake<S>>)>,
     board: Board,
@@ -290,7 +296,8 @@ where
     let instance = Presence::instance(&name, &service.version);
     let told = board.clone();
     let presence = discovery.then(|| Presence::new(Arc::clone(&runtime), instance, service.version, contracts, told));
-    Ok(Prepared { runtime, bus, topology, intakes, board, presence })
+    let beginnings = Beginnings { steps: service.beginnings, state, runtime: Arc::clone(&runtime) };
+    Ok(Prepared { runtime, bus, beginnings, topology, intakes, board, presence })
 }
 
 impl<S: Send + Sync + 'static> Prepared<S> {

@@ -5,6 +5,7 @@
 //! | a command that caused events | their ids follow from its own, so the store refuses them the second time |
 //! | a command with an idempotency key | the key is claimed in the store, together with the caller and the type |
 //! | an event | its id is claimed in the store, by each handler for itself |
+//! | a command whose answer is secret | not at all: nothing of it is kept |
 //! | queries | change nothing |
 //!
 //! Without a store nothing is claimed, and handlers should be able to bear a repetition.
@@ -76,6 +77,7 @@ impl Once {
     fn names<S>(&self, handler: &Handler<S>, envelope: &Envelope) -> Option<(String, String)> {
         match handler.kind {
             Kind::Event => Some((format!("{} {}", self.service, handler.identity), envelope.id.clone())),
+            Kind::Command if handler.settings.secret => None,
             Kind::Command => envelope.metadata.idempotency_key.as_ref().map(|key| {
                 let caller = envelope.metadata.auth.as_ref().map_or("", |auth| auth.user_id.as_str());
                 (format!("{} {} {caller}", self.service, handler.message_type), key.clone())

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod begins;
 mod calls;
 #[path = "../dice/mod.rs"]
 mod dice;
