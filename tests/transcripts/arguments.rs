@@ -33,6 +33,7 @@ fn the_summary_lists_the_commands() {
       logs         Show what the services write
       images       Get, build, save and load images
       dlq          Look after messages that services gave up (dead letters)
+      users        Look after the users of the running platform, for development
       init         Write the stack's files into this folder, to edit them
       completions  Print the completion script of a shell
       serve        Run a service of the platform (what its containers do)
@@ -75,6 +76,7 @@ fn every_command_has_a_help_page() {
         "logs",
         "images",
         "dlq",
+        "users",
         "init",
         "completions",
         "serve",

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod backup;
+mod users;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use backup::{BackupArgs, BackupCommand, BackupFile, BackupFormat, CreateArgs, OpenArgs, RestoreArgs, SealArgs};
+pub use users::UsersCommand;
 
 use crate::report::{Color, Mode};
 
@@ -94,6 +96,9 @@ pub enum Command {
     /// Look after messages that services gave up (dead letters)
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Look after the users of the running platform, for development
+    #[command(subcommand)]
+    Users(UsersCommand),
     /// Write the stack's files into this folder, to edit them
     Init(InitArgs),
     /// Print the completion script of a shell

@@ -84,6 +84,7 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
             Command::Logs(args) => commands::logs::run(context, args).await,
             Command::Images(command) => commands::images::run(context, command).await,
             Command::Dlq(command) => commands::dlq::run(context, command).await,
+            Command::Users(command) => commands::users::run(context, command).await,
             Command::Init(args) => commands::init::run(context, &args),
             Command::Completions { .. } | Command::Serve(_) => unreachable!("handled before"),
         }

@@ -4,31 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use banyan_sdk::bus::dead_letters::{DeadLetter, DeadLetters};
-use banyan_sdk::bus::rabbit::{RabbitBus, RabbitOptions};
-use banyan_sdk::bus::{Bus, BusError, packing};
-use banyan_sdk::config::{Endpoint, Secret};
+use banyan_sdk::bus::{BusError, packing};
 use banyan_sdk::protocol::{Kind, names};
-use compose::observed::{Container, State};
-use compose::project::{Protocol, Service};
-use engine::Engine;
-use engine::wait::probe;
 
+use super::broker;
 use crate::args::{DlqCommand, DlqQueue};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::report::table::Table;
 
-/// How long the broker may take for a connection, and for one question.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Starts an Erlang runtime, which takes its time.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
 
-/// The broker of the project.
+/// The broker of the project, with what it keeps for people.
 struct Broker {
-    engine: Engine,
-    container: String,
-    bus: Arc<dyn Bus>,
+    broker: broker::Broker,
     letters: DeadLetters,
 }
 
@@ -41,43 +31,14 @@ pub async fn run(context: &Context, command: DlqCommand) -> Result<u8, Failure> 
         DlqCommand::Replay { queue, limit } => replay(context, &broker, queue, *limit).await,
         DlqCommand::Purge { queue, yes } => purge(context, &broker, queue, *yes).await,
     };
-    broker.bus.close().await;
+    broker.broker.bus.close().await;
     result.map(|()| 0)
 }
 
 impl Broker {
     async fn of(context: &Context) -> Result<Self, Failure> {
-        let loaded = context.load(&["*".to_owned()], &[])?;
-        let is_broker =
-            |service: &&Service| service.extension.ready.as_ref().is_some_and(|it| it.protocol == Protocol::Amqp);
-        let service = loaded.project.services.values().find(is_broker).ok_or_else(|| {
-            Failure::new(Exit::Config, 40, format!("project {} has no message broker", loaded.project.name))
-                .hint("a service is one when its `x-banyan.ready.protocol` is `amqp`")
-        })?;
-        let engine = context.engine().await?;
-        let containers = engine.containers(&loaded.project.name).await?;
-        let runs = |c: &&Container| c.service() == service.name && c.state == State::Running;
-        let container = containers.iter().find(runs).map(|c| c.name.clone()).ok_or_else(|| {
-            Failure::new(Exit::NotRunning, 40, format!("{} does not run", service.name))
-                .hint(format!("bring it up: {}", context.pasteable(&["up", &service.name])))
-        })?;
-        let detail = engine.inspect(&container).await?;
-        let place = probe(&engine, service, &detail).ok_or_else(|| {
-            Failure::new(Exit::NotRunning, 41, format!("{} cannot be reached from here", service.name))
-                .hint("run this where the engine is, or publish the broker's port")
-        })?;
-        let authority = if place.host.contains(':') { format!("[{}]", place.host) } else { place.host.clone() };
-        let mut endpoint = Endpoint::parse(&format!("amqp://{authority}:{}", place.port), &["amqp"], 5672)
-            .expect("an address and a port make an endpoint");
-        endpoint.user.clone_from(&place.ready.user);
-        endpoint.password = place.ready.password.clone().map(Secret::new);
-        let options = RabbitOptions {
-            connect_timeout: PATIENCE,
-            patience: PATIENCE,
-            ..RabbitOptions::new(endpoint, "banyan dlq")
-        };
-        let bus: Arc<dyn Bus> = Arc::new(RabbitBus::new(options));
-        Ok(Self { engine, container, letters: DeadLetters::new(Arc::clone(&bus)), bus })
+        let broker = broker::Broker::of(context, "banyan dlq").await?;
+        Ok(Self { letters: DeadLetters::new(Arc::clone(&broker.bus)), broker })
     }
 
     /// The queues that have a dead-letter queue. AMQP itself cannot list queues.
@@ -85,7 +46,7 @@ impl Broker {
         // Not in one pipe: it would end as well as sed does, however rabbitmqctl ended.
         let script = r#"all=$(rabbitmqctl -q list_queues name) && printf '%s\n' "$all" | sed -n 's/^dlq\.//p'"#;
         let command = ["/bin/sh", "-c", script].map(str::to_owned);
-        let ended = self.engine.exec(&self.container, &command, LIST_LIMIT).await?;
+        let ended = self.broker.engine.exec(&self.broker.container, &command, LIST_LIMIT).await?;
         match ended {
             Some(ended) if ended.code == 0 => Ok(ended.output.lines().map(str::to_owned).collect()),
             Some(ended) => {
@@ -98,7 +59,7 @@ impl Broker {
     /// The queue that the user means, with or without `dlq.`; an error when there is none.
     async fn named(&self, context: &Context, queue: &DlqQueue) -> Result<String, Failure> {
         let name = queue.queue.strip_prefix("dlq.").unwrap_or(&queue.queue).to_owned();
-        let known = self.bus.inspect(&names::dead_letter_queue(&name)).await.map_err(|error| failed(&error))?;
+        let known = self.broker.bus.inspect(&names::dead_letter_queue(&name)).await.map_err(|error| failed(&error))?;
         if known.is_some() {
             return Ok(name);
         }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod backup;
+mod broker;
 pub mod dlq;
 pub mod down;
 pub mod health;
@@ -12,6 +13,7 @@ pub mod restore;
 pub mod serve;
 pub mod status;
 pub mod up;
+pub mod users;
 
 use compose::Problem;
 use compose::observed::{Container, State};
