@@ -54,6 +54,7 @@ complete -c banyan -n "__fish_banyan_needs_command" -f -a "health" -d 'Ask every
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "logs" -d 'Show what the services write'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "images" -d 'Get, build, save and load images'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "dlq" -d 'Look after messages that services gave up (dead letters)'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "users" -d 'Look after the users of the running platform, for development'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "init" -d 'Write the stack\'s files into this folder, to edit them'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "serve" -d 'Run a service of the platform (what its containers do)'
@@ -585,6 +586,122 @@ complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subco
 complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand dlq; and __fish_seen_subcommand_from purge" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -f -a "add" -d 'Add a user'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -f -a "list" -d 'Show the users, and what they may do'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -f -a "grant" -d 'Give a user roles and permissions'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -f -a "revoke" -d 'Take roles and permissions from a user'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and not __fish_seen_subcommand_from add list grant revoke token" -f -a "token" -d 'Print an access token of a user, for a few minutes'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l name -d 'What the user is called' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l role -d 'A role that the user has; again for more' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l password-stdin -d 'Read the password from standard input [default: make one up, and print it]'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from grant" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from revoke" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -s V -l version -d 'Print version'
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
