@@ -8,6 +8,7 @@
 
 mod auth;
 pub mod canonical;
+pub mod compat;
 pub mod contract;
 pub mod dead_letter;
 pub mod discovery;
