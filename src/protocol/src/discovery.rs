@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::contract::{self, Contract};
+use crate::compat::Difference;
+use crate::contract::{self, Contract, Flaw};
 use crate::{Event, Payload, Timestamp, read};
 
 /// The service that keeps the contracts and asks for health.
@@ -32,6 +33,12 @@ pub struct ServiceContractsRegistered {
     /// Where it can be reached, if anywhere but on the bus; never with a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// What it needs of other services, as far as is known: what it listens to, and what it has asked for so far.
+    #[serde(default, deserialize_with = "read::or_default", skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<ServiceDependency>,
+    /// Whether its contracts are to be accepted although they break those who go by the old ones.
+    #[serde(default, deserialize_with = "read::or_default", skip_serializing_if = "std::ops::Not::not")]
+    pub forced: bool,
     /// When it became ready. A number of milliseconds since 1970 is read as well.
     #[serde(deserialize_with = "read::time_or_millis")]
     pub timestamp: Timestamp,
@@ -51,6 +58,64 @@ impl ServiceContractsRegistered {
         let Ok(sent) = payload.read::<Sent>() else { return false };
         sent.checksum.is_none_or(|it| it == contract::checksum_of_json(sent.contracts))
     }
+}
+
+/// What one service needs of another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceDependency {
+    /// The other service.
+    pub service_name: String,
+    /// How it needs it.
+    pub kind: DependencyKind,
+    /// The commands and queries that it sends, or the events that it listens to.
+    pub message_types: Vec<String>,
+}
+
+/// How one service needs another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DependencyKind {
+    /// It calls it, and fails in part while nobody answers.
+    Calls,
+    /// It listens to its events, and misses nothing while there are none.
+    Listens,
+}
+
+/// Published by discovery: the contracts of a service have changed, and these are the ones in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceContractsChanged {
+    /// The service.
+    pub service_name: String,
+    /// The version of the service.
+    pub version: String,
+    /// [`contract::checksum`] of its contracts.
+    pub checksum: String,
+    /// What is different from the version that these were compared with; empty for the first one.
+    pub differences: Vec<Difference>,
+    /// When they were accepted.
+    #[serde(deserialize_with = "read::time_or_millis")]
+    pub timestamp: Timestamp,
+}
+
+/// Published by discovery: the contracts of a service are not accepted, and those that were in use stay in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceContractsRefused {
+    /// The service.
+    pub service_name: String,
+    /// The version of the service.
+    pub version: String,
+    /// The instance that registered.
+    pub service_id: String,
+    /// Everything that is wrong with them by themselves.
+    pub faults: Vec<Flaw>,
+    /// Everything that breaks those who go by the contracts in use.
+    pub differences: Vec<Difference>,
+    /// When they were refused.
+    #[serde(deserialize_with = "read::time_or_millis")]
+    pub timestamp: Timestamp,
 }
 
 /// Published by an instance that stops, and by discovery for one that is silent.
@@ -84,6 +149,9 @@ pub struct HealthCheckRequest {
 pub struct HealthCheckResponse {
     /// The service that answers.
     pub service_name: String,
+    /// The instance that answers; senders of other families leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
     /// How it is.
     pub status: HealthStatus,
     /// When it answered, in milliseconds since 1970.
@@ -189,6 +257,8 @@ macro_rules! events {
 
 events! {
     ServiceContractsRegistered, None, "an instance of a service is ready, and this is what it offers";
+    ServiceContractsChanged, Some(SERVICE), "the contracts of a service changed";
+    ServiceContractsRefused, Some(SERVICE), "the contracts of a service are not accepted";
     ServiceDeregistered, None, "an instance of a service is gone";
     HealthCheckRequest, Some(SERVICE), "a service is asked how it is";
     HealthCheckResponse, None, "a service says how it is";

@@ -175,6 +175,13 @@ pub fn event_queue(subscriber: &ServiceName, event: &str) -> String {
     format!("{EVENTS_EXCHANGE}.{subscriber}.{}", event_word(event))
 }
 
+/// The queue of one instance of a service that listens to an event, as all others do:
+/// `exchange.platform.events.email-service.usercreated.{unique}`.
+#[must_use]
+pub fn listener_queue(subscriber: &ServiceName, event: &str, unique: &str) -> String {
+    format!("{}.{unique}", event_queue(subscriber, event))
+}
+
 /// A queue for the answers to a service's calls: `response.user-service.{unique}`.
 #[must_use]
 pub fn reply_queue(caller: &ServiceName, unique: &str) -> String {
@@ -233,6 +240,7 @@ mod tests {
         assert_eq!(query_queue(&users, "GetUserQuery"), "service.user-service.queries.GetUser");
         let queue = event_queue(&mail, "UserCreated");
         assert_eq!(queue, "exchange.platform.events.email-service.usercreated");
+        assert_eq!(listener_queue(&mail, "UserCreated", "x1"), format!("{queue}.x1"));
         assert_eq!(dead_letter_queue(&queue), "dlq.exchange.platform.events.email-service.usercreated");
         assert_eq!(retry_queue(&queue, 2), "retry.exchange.platform.events.email-service.usercreated.2");
         assert_eq!(reply_queue(&mail, "x1"), "response.email-service.x1");

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use banyan_protocol::contract::Validation;
 use banyan_protocol::dead_letter::{self, Attempt};
 use banyan_protocol::discovery::{
-    HealthCheckRequest, HealthCheckResponse, ServiceContractsRegistered, ServiceDeregistered, ServiceHealthChanged,
+    HealthCheckRequest, HealthCheckResponse, ServiceContractsChanged, ServiceContractsRefused,
+    ServiceContractsRegistered, ServiceDeregistered, ServiceHealthChanged,
 };
 use banyan_protocol::{
     Auth, Contract, Envelope, Fault, FaultCode, Metadata, Payload, Reply, Retry, Routing, Timestamp, contract,
@@ -55,6 +56,8 @@ const TYPES: &[(&str, Test)] = &[
     ("retry", there_and_back::<Retry>),
     ("retry-history", there_and_back::<Vec<Attempt>>),
     ("routing", there_and_back::<Routing>),
+    ("service-contracts-changed", there_and_back::<ServiceContractsChanged>),
+    ("service-contracts-refused", there_and_back::<ServiceContractsRefused>),
     ("service-contracts-registered", there_and_back::<ServiceContractsRegistered>),
     ("service-deregistered", there_and_back::<ServiceDeregistered>),
     ("service-health-changed", there_and_back::<ServiceHealthChanged>),

@@ -19,6 +19,7 @@ fn the_examples_of_names_are_right() {
     for name in [
         names::query_queue(&users, "GetUserQuery"),
         names::event_queue(&mail, "UserCreated"),
+        names::listener_queue(&mail, "UserCreated", "x1"),
         names::event_key(&users, "UserCreated"),
         names::reply_queue(&users, "x1"),
         names::dead_letter_queue(&command),
@@ -102,6 +103,8 @@ fn every_field_is_described() {
         says(&format!("| `{}` |", E::EVENT_TYPE));
     }
     registered::<discovery::ServiceContractsRegistered>();
+    registered::<discovery::ServiceContractsChanged>();
+    registered::<discovery::ServiceContractsRefused>();
     registered::<discovery::ServiceDeregistered>();
     registered::<discovery::HealthCheckRequest>();
     registered::<discovery::HealthCheckResponse>();
