@@ -44,6 +44,8 @@ pub struct Config {
     pub connections: u32,
     /// Whether the service tells service discovery of itself (`SERVICE_DISCOVERY_ENABLED`).
     pub discovery: bool,
+    /// Whether service discovery is to accept contracts that break those who go by the old ones (`FORCE_CONTRACTS`).
+    pub force_contracts: bool,
     /// How access tokens are made and checked.
     pub tokens: Tokens,
 }
@@ -122,6 +124,7 @@ impl Config {
         let telemetry = Telemetry::read(reader);
         let connections = stores::connections(reader);
         let discovery = reader.parsed_or("SERVICE_DISCOVERY_ENABLED", SWITCH, switch, true);
+        let force_contracts = reader.parsed_or("FORCE_CONTRACTS", SWITCH, switch, false);
         let tokens = Tokens::read(reader, environment);
         Some(Self {
             service: service?,
@@ -133,6 +136,7 @@ impl Config {
             telemetry: telemetry?,
             connections: connections?,
             discovery: discovery?,
+            force_contracts: force_contracts?,
             tokens: tokens?,
         })
     }
