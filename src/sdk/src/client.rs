@@ -1,7 +1,7 @@
 //! Calls to other services: one envelope out, one answer back, with time-outs, a circuit breaker and retries.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -40,6 +40,7 @@ pub struct Client {
     metrics: Option<Metrics>,
     policy: BreakerPolicy,
     breakers: Mutex<HashMap<ServiceName, Arc<Mutex<Breaker>>>>,
+    called: Mutex<BTreeMap<ServiceName, BTreeSet<String>>>,
 }
 
 /// A command or query on its way out, its types forgotten.
@@ -67,7 +68,7 @@ impl Client {
     /// A client that speaks for `service`.
     pub fn new(service: ServiceName, bus: Arc<dyn Bus>) -> Self {
         let (tracer, policy) = (Tracer::off(), BreakerPolicy::default());
-        Self { service, bus, tracer, metrics: None, policy, breakers: Mutex::default() }
+        Self { service, bus, tracer, metrics: None, policy, breakers: Mutex::default(), called: Mutex::default() }
     }
 
     /// The same with other circuit breakers; there is one for each service that is called.
@@ -92,6 +93,19 @@ impl Client {
         &self.tracer
     }
 
+    /// Which services were called so far, and with what.
+    #[must_use]
+    pub fn called(&self) -> BTreeMap<ServiceName, BTreeSet<String>> {
+        lock(&self.called).clone()
+    }
+
+    fn note(&self, call: &Call) {
+        let mut called = lock(&self.called);
+        if called.get(&call.service).is_none_or(|types| !types.contains(&call.message_type)) {
+            called.entry(call.service.clone()).or_default().insert(call.message_type.clone());
+        }
+    }
+
     /// Sends a call and waits for its answer.
     ///
     /// # Errors
@@ -99,6 +113,7 @@ impl Client {
     /// answer in time, `CIRCUIT_BREAKER_OPEN` when that service failed so often that it is given a rest,
     /// `MESSAGE_BUS_ERROR` when the bus failed, `MESSAGE_TOO_LARGE`.
     pub async fn call(&self, call: Call, flow: &Flow) -> Result<Payload, Fault> {
+        self.note(&call);
         let now = Instant::now();
         let left = flow.remaining(now.into_std()).unwrap_or(call.timeout);
         if left.is_zero() {

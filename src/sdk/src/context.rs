@@ -6,9 +6,13 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     aggregate::{Aggregate, Loaded},
+    cache::Cache,
     client::{COMMAND_TIMEOUT, Call, Published, QUERY_TIMEOUT},
+    clock::Now,
     flow::Flow,
     ids,
+    metrics::Metrics,
+    outcome::Outcome,
     projection::View,
     protocol::{
         Auth, Event, Fault, FaultCode, Kind, Payload, Priority, Query, Request, Timestamp, names::ServiceName,
@@ -131,6 +135,36 @@ impl<S> Context<S> {
             payload,
         };
         self.runtime.client.publish(event, &self.flow).await
+    }
+
+    /// The same context for another piece of work: a new request in a new trace, which nothing of before is part of. For
+    /// work beside the handlers, which has no end.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let now = Now::read();
+        let message = Incoming { id: ids::message(ids::random()), sent: now.wall, ..Incoming::clone(&self.message) };
+        let flow = Flow { auth: self.flow.auth.clone(), ..Flow::begin(ids::random) };
+        Self { message: Arc::new(message), flow: Arc::new(flow), ..self.clone() }
+    }
+
+    /// Makes an outcome a fact, as the platform does with those of handlers: its events are stored with whatever goes with
+    /// them, all or nothing, and published from there. For work beside the handlers.
+    ///
+    /// # Errors
+    /// `EVENT_STORE_ERROR`, `AGGREGATE_CONCURRENCY_ERROR`, `MESSAGE_BUS_ERROR` without a store, and what a companion said.
+    pub async fn commit(&self, outcome: Outcome<()>) -> Result<(), Fault> {
+        let origin = format!("{} {}", self.runtime.service, ids::event());
+        self.runtime.commit(outcome.changes, &origin, &self.message, &self.flow, None).await.map(drop)
+    }
+
+    /// The cache of the service.
+    pub fn cache(&self) -> &Cache {
+        &self.runtime.cache
+    }
+
+    /// The metrics of the service.
+    pub fn metrics(&self) -> &Metrics {
+        &self.runtime.metrics
     }
 
     /// The event store.

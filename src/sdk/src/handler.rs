@@ -44,6 +44,13 @@ pub(crate) struct Handler<S> {
 }
 
 impl<S> Handler<S> {
+    /// The same for every instance of the service.
+    pub(crate) fn listening(mut self) -> Self {
+        self.settings.listens = true;
+        self.identity = format!("{} listener", self.message_type);
+        self
+    }
+
     /// The same, told from other handlers of its message by `name`.
     pub(crate) fn called(self, name: &str) -> Self {
         Self { identity: format!("{} {name}", self.message_type), ..self }
@@ -52,6 +59,8 @@ impl<S> Handler<S> {
 
 /// How a handler is fed.
 pub(crate) struct Settings<S> {
+    /// Whether every instance hears of its event, and nothing is tried again.
+    pub(crate) listens: bool,
     pub(crate) prefetch: Option<u16>,
     pub(crate) policies: Vec<Arc<dyn Policy<S>>>,
     /// Whether answers must not be kept.
@@ -60,7 +69,7 @@ pub(crate) struct Settings<S> {
 
 impl<S> Default for Settings<S> {
     fn default() -> Self {
-        Self { prefetch: None, policies: Vec::new(), secret: false }
+        Self { listens: false, prefetch: None, policies: Vec::new(), secret: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -29,7 +29,12 @@ struct Inner {
     states: watch::Sender<States>,
     /// What is wrong with dependencies that answer all the same.
     remarks: Mutex<BTreeMap<String, String>>,
+    /// What else `/health` tells.
+    facts: OnceLock<Facts>,
 }
+
+/// Fields that a service adds to what `/health` tells.
+pub(crate) type Facts = Arc<dyn Fn() -> Map<String, Value> + Send + Sync>;
 
 /// The states of all dependencies, in the order in which the service named them.
 pub type States = Vec<(String, DependencyState)>;
@@ -98,6 +103,7 @@ impl Board {
             started: Instant::now(),
             states: watch::Sender::new(dependencies.into_iter().map(unseen).collect()),
             remarks: Mutex::default(),
+            facts: OnceLock::new(),
         }))
     }
 
@@ -108,6 +114,11 @@ impl Board {
             states.iter_mut().filter(|(known, _)| known == name).for_each(|(_, state)| state.needed = false);
         });
         self
+    }
+
+    /// Has `/health` tell more; the first one wins.
+    pub(crate) fn tell(&self, facts: Facts) {
+        let _ = self.0.facts.set(facts);
     }
 
     /// Follows the states; every round trip of a monitor is a change.
@@ -128,19 +139,21 @@ impl Board {
         self.update(name, Status::Unhealthy, None, Some(error.to_owned()));
     }
 
-    /// Says what is wrong with a dependency as long as it answers, or that nothing is any more.
-    pub(crate) fn remark(&self, name: &str, remark: Option<String>) {
-        {
+    /// Says what is wrong with a dependency as long as it answers, or that nothing is any more. Whether that is news.
+    pub(crate) fn remark(&self, name: &str, remark: Option<String>) -> bool {
+        let news = {
             let mut remarks = self.0.remarks.lock().unwrap_or_else(PoisonError::into_inner);
-            match remark {
+            let before = match remark.clone() {
                 Some(remark) => remarks.insert(name.to_owned(), remark),
                 None => remarks.remove(name),
             };
-        }
+            before != remark
+        };
         let known = self.0.states.borrow().iter().find(|(known, _)| known == name).map(|(_, state)| state.clone());
         if let Some(state) = known.filter(|it| it.status != Status::Unhealthy) {
             self.update(name, Status::Healthy, state.latency, None);
         }
+        news
     }
 
     fn update(&self, name: &str, status: Status, latency: Option<Duration>, error: Option<String>) {
@@ -187,6 +200,7 @@ async fn health(State(board): State<Board>) -> Response {
     let mut body = heading(&board, status.word());
     body.insert("uptime".to_owned(), board.0.started.elapsed().as_secs().into());
     body.insert("dependencies".to_owned(), dependencies);
+    body.extend(board.0.facts.get().map(|facts| facts()).unwrap_or_default());
     fresh(status.code(), body.into())
 }
 

@@ -2,12 +2,15 @@
 
 use axum::{
     Json,
-    http::{HeaderMap, Method, StatusCode, Uri},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use crate::clock;
+use crate::{
+    clock,
+    protocol::{Category, Fault},
+};
 
 const CORRELATION_HEADER: &str = "x-correlation-id";
 const LONGEST_CORRELATION_ID: usize = 128;
@@ -20,6 +23,28 @@ pub(crate) async fn not_found(method: Method, uri: Uri, headers: HeaderMap) -> R
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let message = format!("{} does not take {method}", uri.path());
     refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "METHOD_NOT_ALLOWED", message, &headers)
+}
+
+/// The answer that says what a fault says.
+pub fn refused(fault: &Fault, headers: &HeaderMap) -> Response {
+    let (status, error) = match fault.code.category() {
+        Category::Invalid => (StatusCode::BAD_REQUEST, "BadRequest"),
+        Category::Unauthenticated => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+        Category::Denied => (StatusCode::FORBIDDEN, "Forbidden"),
+        Category::NotFound => (StatusCode::NOT_FOUND, "NotFound"),
+        Category::Conflict => (StatusCode::CONFLICT, "Conflict"),
+        Category::Rule => (StatusCode::UNPROCESSABLE_ENTITY, "UnprocessableEntity"),
+        Category::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
+        Category::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+        Category::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GatewayTimeout"),
+        Category::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        Category::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
+    };
+    let mut answer = refusal(status, error, fault.code.as_str(), fault.message.clone(), headers);
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    answer
 }
 
 fn refusal(status: StatusCode, error: &str, code: &str, message: String, headers: &HeaderMap) -> Response {

@@ -28,6 +28,8 @@ use crate::{
     refusal,
 };
 
+pub use refusal::refused;
+
 /// How long the connections to dependencies may take to close politely.
 const CLOSE_LIMIT: Duration = Duration::from_millis(300);
 

@@ -1,6 +1,7 @@
 //! A service: its name, its state, its handlers, and the one line that runs it.
 
 mod beginning;
+mod beside;
 mod checker;
 mod follow;
 mod intake;
@@ -8,6 +9,7 @@ mod lifecycle;
 mod once;
 mod panics;
 mod presence;
+mod queues;
 mod running;
 mod watch;
 
@@ -19,6 +21,7 @@ use crate::{
     Error,
     context::Context,
     handler::{self, Handler},
+    health,
     outcome::Outcome,
     platform::Platform,
     policy::Rule,
@@ -75,8 +78,14 @@ pub struct Service<S> {
     upcasters: Option<Upcasters>,
     published: Vec<fn(&ServiceName) -> Contract>,
     routes: Router,
+    tasks: Vec<beside::Task<S>>,
+    tables: Vec<Tables>,
+    facts: Option<health::Facts>,
     mistakes: Vec<String>,
 }
+
+/// The tables of a service's own: their name as a whole, and what makes them.
+type Tables = (&'static str, &'static [(&'static str, &'static str)]);
 
 impl<S: Send + Sync + 'static> Service<S> {
     /// A service called `name`, with a state that all of its handlers share.
@@ -92,6 +101,9 @@ impl<S: Send + Sync + 'static> Service<S> {
             upcasters: None,
             published: Vec::new(),
             routes: Router::new(),
+            tasks: Vec::new(),
+            tables: Vec::new(),
+            facts: None,
             mistakes: Vec::new(),
         }
     }
@@ -157,6 +169,47 @@ impl<S: Send + Sync + 'static> Service<S> {
         X: Into<Fault> + Send + 'static,
     {
         self.with(handler::event(handler).called(name))
+    }
+
+    /// The same with a function that hears of every event `E`, in every instance of the service, while it is there: for
+    /// what instances keep in memory. Nothing is tried again, and what happens while an instance is away it never hears.
+    pub fn listen<E, F, Fut, X>(self, listener: F) -> Self
+    where
+        E: Event,
+        F: Fn(Context<S>, E) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<Fault> + Send + 'static,
+    {
+        self.with(handler::event(listener).listening())
+    }
+
+    /// The same with work of its own that goes on beside the handlers, in every instance, from when the service is ready
+    /// until it stops; then it is dropped wherever it waits. Its context acts for the service itself.
+    pub fn beside<F, Fut>(mut self, work: F) -> Self
+    where
+        F: FnOnce(Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.push(Box::new(|cx| Box::pin(work(cx))));
+        self
+    }
+
+    /// The same with tables of its own in the database of the event store, which are there before anything is handled.
+    /// `migrations` are names and SQL, in order: those that the database has not seen under the name of the `set` are
+    /// applied, each in a transaction of its own. New ones are added at the end; one that is out in the world stays as it is.
+    /// See [`EventStore::connection`] for using the tables.
+    pub fn tables(mut self, set: &'static str, migrations: &'static [(&'static str, &'static str)]) -> Self {
+        self.tables.push((set, migrations));
+        self
+    }
+
+    /// The same with more to say on `/health`: fields that are added to the answer.
+    pub fn health(
+        mut self,
+        facts: impl Fn() -> serde_json::Map<String, serde_json::Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.facts = Some(Arc::new(facts));
+        self
     }
 
     /// The same with a rule in front of the handler of `M`, asked after the permissions: `true` lets the message
@@ -243,7 +296,7 @@ impl<S: Send + Sync + 'static> Service<S> {
         self.run_with(&|name| std::env::var(name).ok()).await
     }
 
-    /// The same with the settings that `env` knows.
+    /// The same with settings that `env` knows, in place of the environment.
     ///
     /// # Errors
     /// See [`Service::run`].
@@ -262,8 +315,11 @@ impl<S: Send + Sync + 'static> Service<S> {
     fn with(mut self, mut handler: Handler<S>) -> Self {
         // Names that differ in upper and lower case only mean the same queue to some readers.
         let operation = |it: &Handler<S>| names::operation(it.kind, it.message_type).to_lowercase();
-        let mut others =
-            self.handlers.iter().filter(|it| it.kind == handler.kind && operation(it) == operation(&handler));
+        let mut others = self.handlers.iter().filter(|it| {
+            it.kind == handler.kind
+                && it.settings.listens == handler.settings.listens
+                && operation(it) == operation(&handler)
+        });
         let unnamed = handler.identity == handler.message_type;
         if handler.kind == Kind::Event && unnamed {
             let before = others.filter(|other| !other.identity.contains(' ')).count();

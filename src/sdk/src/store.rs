@@ -26,7 +26,7 @@ pub use event::{
 };
 pub use inbox::{Claim, Complete, Lease, Once, RETENTION};
 pub use outbox::{Outbox, Publish};
-pub use postgres::{Holder, Options};
+pub use postgres::{Connection, Holder, Options};
 pub use upcast::{UpcastError, Upcasters};
 
 pub(crate) use companion::Open;
@@ -233,6 +233,31 @@ impl EventStore {
         if let Kind::Postgres(store) = &self.kind {
             store.observe(metrics, tracer);
         }
+    }
+
+    /// A connection to the database of the store, for a service's own tables; it goes back when it is dropped. `what` says
+    /// in a few words what is done with it, for traces: `select accounts`. Whatever must happen together with events is
+    /// better done by a [`Companion`].
+    ///
+    /// # Errors
+    /// When the database cannot be reached in time; [`StoreError::NoSql`] in the in-memory store.
+    pub async fn connection(&self, what: &'static str) -> Result<Connection<'_>, StoreError> {
+        match &self.kind {
+            Kind::Postgres(store) => store.connection(what).await,
+            Kind::Memory(_) => Err(StoreError::NoSql),
+        }
+    }
+
+    /// Makes a service's own tables, or brings them up to date: see [`Service::tables`](crate::Service::tables).
+    ///
+    /// # Errors
+    /// [`StoreError::SchemaTooNew`], [`StoreError::Migration`], [`StoreError::NoSql`] in the in-memory store.
+    pub async fn migrate(
+        &self,
+        set: &str,
+        migrations: &'static [(&'static str, &'static str)],
+    ) -> Result<(), StoreError> {
+        postgres::migrate_own(&mut *self.connection("migrate").await?, set, migrations).await
     }
 
     pub(crate) fn kind(&self) -> &Kind {

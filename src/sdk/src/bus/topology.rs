@@ -8,6 +8,11 @@ use banyan_protocol::names::{self, DEAD_LETTER_EXCHANGE, EVENTS_EXCHANGE};
 
 use super::HeaderValue;
 
+/// How long the queue of a listener is kept while nobody takes anything from it, in milliseconds.
+const LISTENER_LIFE: i64 = 60_000;
+/// How many messages wait for a listener at most; then the oldest ones are dropped.
+const LISTENER_LENGTH: i64 = 10_000;
+
 /// A queue and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
@@ -24,6 +29,8 @@ pub enum Form {
     Work,
     /// Queries: what is lost is asked again.
     Query,
+    /// Events for one instance that listens, for as long as it is there: without it the queue is gone after a minute.
+    Listener,
     /// What another queue gave up.
     DeadLetters,
     /// Holds messages back and hands them to a queue when their time is over.
@@ -48,6 +55,12 @@ impl Queue {
         Self { name: name.into(), form: Form::Query }
     }
 
+    /// A queue for what one instance listens to.
+    #[must_use]
+    pub fn listener(name: impl Into<String>) -> Self {
+        Self { name: name.into(), form: Form::Listener }
+    }
+
     /// The queue for what `queue` gives up.
     #[must_use]
     pub fn dead_letters(queue: &str) -> Self {
@@ -68,6 +81,13 @@ impl Queue {
         let kept = [("x-dead-letter-strategy", text("at-least-once")), ("x-overflow", text("reject-publish"))];
         let mut arguments = match &self.form {
             Form::Query => return vec![("x-queue-type", text("classic"))],
+            Form::Listener => {
+                return vec![
+                    ("x-expires", HeaderValue::Int(LISTENER_LIFE)),
+                    ("x-max-length", HeaderValue::Int(LISTENER_LENGTH)),
+                    ("x-queue-type", text("classic")),
+                ];
+            }
             Form::DeadLetters => return vec![("x-queue-type", text("quorum"))],
             Form::Work => vec![
                 ("x-dead-letter-exchange", text(DEAD_LETTER_EXCHANGE)),
@@ -122,6 +142,15 @@ impl Topology {
         self
     }
 
+    /// The same with a listener's queue for events that are published under keys of this pattern.
+    #[must_use]
+    pub fn listener(mut self, queue: impl Into<String>, pattern: impl Into<String>) -> Self {
+        let queue = queue.into();
+        self.add(Queue::listener(&queue));
+        self.bind(Binding { queue, exchange: EVENTS_EXCHANGE.to_owned(), pattern: pattern.into() });
+        self
+    }
+
     /// The exchanges that every topology has, with their AMQP type. They are durable.
     #[must_use]
     pub fn exchanges() -> [(&'static str, &'static str); 2] {
@@ -152,7 +181,7 @@ impl Topology {
                 exchange: DEAD_LETTER_EXCHANGE.to_owned(),
                 pattern: queue.name.clone(),
             }),
-            Form::Query | Form::Delay { .. } => {}
+            Form::Query | Form::Listener | Form::Delay { .. } => {}
         }
         if !self.queues.contains(&queue) {
             self.queues.push(queue);
@@ -203,6 +232,7 @@ mod tests {
              x-message-ttl=2000 x-overflow=reject-publish x-queue-type=quorum"
         );
         assert_eq!(shown(Queue::query("q")), "x-queue-type=classic");
+        assert_eq!(shown(Queue::listener("q")), "x-expires=60000 x-max-length=10000 x-queue-type=classic");
         assert_eq!(shown(Queue::dead_letters("q")), "x-queue-type=quorum");
     }
 }

@@ -312,6 +312,10 @@ impl<S: Send + Sync + 'static> Intake<S> {
     }
 
     async fn failed(&self, delivery: Delivery, fault: &Fault, permanent: Option<&Reason>, stack_hash: Option<&str>) {
+        // What one instance did not hear is gone.
+        if self.handlers[0].0.settings.listens {
+            return delivery.ack();
+        }
         let (code, message) = (&fault.code, fault.message.as_str());
         let attempt = redelivery::Attempt { code, message, permanent, at: Now::read().wall, stack_hash };
         if let Err(error) = self.redelivery.failed(delivery, attempt, rand::random()).await {

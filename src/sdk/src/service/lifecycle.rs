@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use crate::{
     Error,
     bus::{
-        Bus, BusError, Deliveries, Queue, Topology,
+        Bus, BusError, Deliveries, Topology,
         rabbit::{RabbitBus, RabbitOptions},
         redelivery::Redelivery,
     },
@@ -19,27 +19,27 @@ use crate::{
     dependency::{self, Dependency, Kind as Protocol},
     handler::Handler,
     health::Board,
+    ids,
     metrics::{HandlerMetrics, Metrics, OperationMetrics},
     platform::Platform,
-    protocol::{
-        Kind,
-        names::{self, ServiceName},
-    },
+    protocol::Kind,
     retry::RetryPolicy,
     runtime::Runtime,
     server,
-    store::{EventStore, Options},
+    store::{EventStore, Options, StoreError},
     telemetry::Tracer,
 };
 
 use super::{
-    Running, Service,
+    Running, Service, Tables,
     beginning::Beginnings,
+    beside,
     checker::Checker,
     intake::Intake,
     once::Once,
     panics,
-    presence::Presence,
+    presence::{Announced, Presence},
+    queues::{by_queue, declared, listened_to},
     watch::{self, Taken, Watch},
 };
 
@@ -82,6 +82,9 @@ where
 
     let dependencies = stores.dependencies();
     let board = dependency::board(&config.service, &config.version, &dependencies, &[BROKER, HANDLERS]);
+    if let Some(facts) = &service.facts {
+        board.tell(Arc::clone(facts));
+    }
     let metrics = Metrics::new(&config.service);
     let routes = service.routes.clone();
     let service = Service { name: config.service.clone(), version: config.version.clone(), ..service };
@@ -96,7 +99,7 @@ where
         board: board.clone(),
         metrics: metrics.clone(),
         tracer: tracer.clone(),
-        discovery: config.discovery,
+        discovery: config.discovery.then_some(config.force_contracts),
     };
     let beside = move |stop: CancellationToken| async move {
         let (password, board) = (surroundings.stores.message_bus.password.clone(), surroundings.board.clone());
@@ -122,8 +125,8 @@ struct Surroundings {
     board: Board,
     metrics: Metrics,
     tracer: Tracer,
-    /// Whether discovery is to hear of the service.
-    discovery: bool,
+    /// Whether discovery is to hear of the service, and whether its contracts are to be accepted in any case.
+    discovery: Option<bool>,
 }
 
 /// The stores that a service was given; it can do without all but the bus.
@@ -159,7 +162,7 @@ where
     let opening = async {
         let database = stores.database.as_ref()?;
         loop {
-            match EventStore::connect(database, options).await {
+            match opened(database, options, &service.tables).await {
                 Ok(store) => return Some(store),
                 Err(error) => {
                     board.unhealthy(HANDLERS, &error.to_string());
@@ -198,13 +201,27 @@ where
     Some(running)
 }
 
+/// The event store, with the service's own tables in its database.
+async fn opened(database: &Endpoint, options: Options, tables: &[Tables]) -> Result<EventStore, StoreError> {
+    let store = EventStore::connect(database, options).await?;
+    for (set, migrations) in tables {
+        store.migrate(set, migrations).await?;
+    }
+    Ok(store)
+}
+
 /// Runs a service on a platform that is there already.
 pub(super) async fn start<S>(service: Service<S>, platform: Platform) -> Result<Running, Error>
 where
     S: Send + Sync + 'static,
 {
     let board = Board::new(&service.name, &service.version, []);
-    let prepared = prepare(service, platform, board.clone(), true)?;
+    for (set, migrations) in &service.tables {
+        if let Some(store) = &platform.store {
+            store.migrate(set, migrations).await?;
+        }
+    }
+    let prepared = prepare(service, platform, board.clone(), Some(false))?;
     prepared.beginnings.done(&board).await;
     let deliveries = prepared.open().await?;
     Ok(prepared.run(deliveries))
@@ -217,12 +234,19 @@ struct Prepared<S> {
     beginnings: Beginnings<S>,
     topology: Topology,
     intakes: Vec<(String, u16, Arc<Intake<S>>)>,
+    state: Arc<S>,
+    beside: Vec<beside::Task<S>>,
     board: Board,
     /// None for a service that discovery is not to hear of.
     presence: Option<Presence>,
 }
 
-fn prepare<S>(service: Service<S>, platform: Platform, board: Board, discovery: bool) -> Result<Prepared<S>, Error>
+fn prepare<S>(
+    service: Service<S>,
+    platform: Platform,
+    board: Board,
+    discovery: Option<bool>,
+) -> Result<Prepared<S>, Error>
 where
     S: Send + Sync + 'static,
 {
@@ -261,7 +285,9 @@ where
     let policy = RetryPolicy::default();
     let mut topology = Topology::default();
     let mut intakes = Vec::new();
-    for (queue, handlers) in by_queue(&name, service.handlers) {
+    let listened_to = listened_to(&name, &service.handlers);
+    let unique = ids::stamp(ids::random());
+    for (queue, handlers) in by_queue(&name, &unique, service.handlers) {
         handlers.iter().for_each(|handler| topology.merge(&declared(&queue, handler, &policy)));
         let usual = if handlers[0].kind == Kind::Event { EVENT_PREFETCH } else { PREFETCH };
         let prefetch = handlers.iter().filter_map(|handler| handler.settings.prefetch).max().unwrap_or(usual);
@@ -271,10 +297,11 @@ where
         };
         let operation = OperationMetrics::new(&runtime.metrics, handlers[0].message_type);
         let runs = handlers.iter().map(|it| (it.name, HandlerMetrics::new(&runtime.metrics, it.name))).collect();
-        let handlers: Result<_, _> = handlers.into_iter().map(checked).collect();
+        let handlers: Result<Vec<_>, _> = handlers.into_iter().map(checked).collect();
         let handlers =
             handlers.map_err(|mistake| Error::Service { name: name.to_string(), mistakes: vec![mistake] })?;
-        let once = Once::new(runtime.store.clone(), name.clone());
+        let listens = handlers[0].0.settings.listens;
+        let once = Once::new(runtime.store.clone().filter(|_| !listens), name.clone());
         let redelivery = Redelivery::new(Arc::clone(&bus), policy, PATIENCE);
         let (runtime, bus, state) = (Arc::clone(&runtime), Arc::clone(&bus), Arc::clone(&state));
         intakes.push((
@@ -293,11 +320,12 @@ where
             }),
         ));
     }
-    let instance = Presence::instance(&name, &service.version);
-    let told = board.clone();
-    let presence = discovery.then(|| Presence::new(Arc::clone(&runtime), instance, service.version, contracts, told));
-    let beginnings = Beginnings { steps: service.beginnings, state, runtime: Arc::clone(&runtime) };
-    Ok(Prepared { runtime, bus, beginnings, topology, intakes, board, presence })
+    let presence = discovery.map(|forced| {
+        let announced = Announced { version: service.version, contracts, listened_to, forced };
+        Presence::new(Arc::clone(&runtime), unique, announced, board.clone())
+    });
+    let beginnings = Beginnings { steps: service.beginnings, state: Arc::clone(&state), runtime: Arc::clone(&runtime) };
+    Ok(Prepared { runtime, bus, beginnings, topology, intakes, state, beside: service.tasks, board, presence })
 }
 
 impl<S: Send + Sync + 'static> Prepared<S> {
@@ -334,6 +362,7 @@ impl<S: Send + Sync + 'static> Prepared<S> {
             running.tasks.spawn(handler.run(deliveries, running.intake.clone(), running.tasks.clone()));
         }
         super::follow::spawn(&running.followers, &self.runtime, &self.board, &running.background);
+        beside::spawn(self.beside, &self.state, &self.runtime, &running.followers, &running.background);
         let watch = Watch::new(self.runtime, Arc::clone(&self.bus), queues);
         let stop = running.background.clone();
         running.followers.spawn(async move {
@@ -350,36 +379,6 @@ impl<S: Send + Sync + 'static> Prepared<S> {
 /// Whether an error of the bus may be gone the next time.
 fn heals(error: &BusError) -> bool {
     !matches!(error, BusError::Mismatch { .. } | BusError::TooLong { .. } | BusError::Closed)
-}
-
-/// The handlers with the queues that feed them. Events have one queue for all handlers of a service.
-fn by_queue<S>(service: &ServiceName, handlers: Vec<Handler<S>>) -> Vec<(String, Vec<Handler<S>>)> {
-    let mut queues: Vec<(String, Vec<Handler<S>>)> = Vec::new();
-    for handler in handlers {
-        let queue = match handler.kind {
-            Kind::Query => names::query_queue(service, handler.message_type),
-            Kind::Event => names::event_queue(service, handler.message_type),
-            _ => names::command_queue(service, handler.message_type),
-        };
-        match queues.iter_mut().find(|(name, _)| *name == queue) {
-            Some((_, handlers)) => handlers.push(handler),
-            None => queues.push((queue, vec![handler])),
-        }
-    }
-    queues
-}
-
-fn declared<S>(queue: &str, handler: &Handler<S>, policy: &RetryPolicy) -> Topology {
-    let topology = Topology::default();
-    let topology = match handler.kind {
-        Kind::Query => return topology.queue(Queue::query(queue)),
-        Kind::Event => {
-            let publisher = handler.publisher.and_then(|name| ServiceName::new(name).ok());
-            topology.events(queue, names::event_pattern(publisher.as_ref(), Some(handler.message_type)))
-        }
-        _ => topology.queue(Queue::work(queue)),
-    };
-    (1..policy.attempts).fold(topology, |topology, step| topology.queue(Queue::delay(queue, step, policy.hold(step))))
 }
 
 #[cfg(test)]

@@ -149,3 +149,10 @@ pub enum StoreError {
     #[error("cannot work with the database")]
     Database(#[source] Arc<sqlx::Error>),
 }
+
+/// What a statement of a service's own says when it fails.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        super::failure::statement(error)
+    }
+}

@@ -35,6 +35,8 @@ use crate::{
     telemetry::Tracer,
 };
 pub(crate) use commit::append_within;
+pub(super) use migrate::migrate_own;
+pub use observed::Used as Connection;
 use observed::{Observed, Observer, Used};
 
 /// How long the server may work on one statement of a writer, waiting for others included.

@@ -1,19 +1,16 @@
 //! From start to stop: mistakes at start-up, what discovery hears, health questions, and how a service ends.
 
-use std::{future::IntoFuture as _, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::IntoFuture as _, sync::Arc, time::Duration};
 
 use banyan_sdk::{
-    Command, Context, Error, Event, Fault, FaultCode, Outcome, Query, Service,
-    bus::{
-        Bus, Topology,
-        memory::{MemoryBroker, SystemClock},
-    },
+    Client, Command, Context, Error, Event, Fault, FaultCode, Flow, Outcome, Published, Query, Service,
+    bus::memory::{MemoryBroker, SystemClock},
+    ids,
     protocol::{
-        Kind, Payload, Request, Timestamp, contract,
+        Kind, Payload, Request, contract,
         discovery::{
             HealthCheckRequest, HealthCheckResponse, HealthStatus, ServiceContractsRegistered, ServiceDeregistered,
         },
-        names,
     },
     schemars::{self, JsonSchema},
     testing::TestService,
@@ -137,39 +134,79 @@ async fn discovery_hears_what_a_service_offers_and_when_it_goes() {
 }
 
 #[tokio::test]
-async fn questions_about_its_health_are_answered() {
+async fn questions_about_its_health_are_answered_by_every_instance() {
     let broker = MemoryBroker::new(SystemClock);
-    let queue = names::event_queue(&service("worker"), HealthCheckRequest::EVENT_TYPE);
-    let pattern = names::event_pattern(None, Some(HealthCheckRequest::EVENT_TYPE));
-    broker.connect().declare(&Topology::default().events(&queue, pattern)).await.unwrap();
     let listener = TestService::start_on(&broker, Service::new("listener", ())).await.unwrap();
     let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     let question = |service: &str, timestamp| HealthCheckRequest { service_name: service.to_owned(), timestamp };
     listener.publish(&question("worker", now)).await.unwrap();
-    let test = TestService::start_on(&broker, Service::new("worker", ())).await.unwrap();
-    // It listens as soon as the old question is gone.
+    let one = TestService::start_on(&broker, Service::new("worker", ())).await.unwrap();
+    let other = TestService::start_on(&broker, Service::new("worker", ())).await.unwrap();
+    // They listen before they say that they are there.
+    let registered = |test: &TestService| {
+        let mut there = BTreeSet::new();
+        for envelope in test.envelopes().iter().filter(|it| it.message_type == "ServiceContractsRegistered") {
+            let it: ServiceContractsRegistered = envelope.payload.read().unwrap();
+            there.extend((it.service_name == "worker").then_some(it.service_id));
+        }
+        there
+    };
     let began = std::time::Instant::now();
-    while broker.connect().inspect(&queue).await.unwrap().is_none_or(|it| it.consumers == 0) {
-        assert!(began.elapsed() < PATIENCE, "it does not listen");
+    while registered(&listener).len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "they do not say that they are there");
         tokio::task::yield_now().await;
     }
-    test.publish(&question("another", now)).await.unwrap();
+    listener.publish(&question("another", now)).await.unwrap();
     // Whoever asks may have another clock.
-    test.publish(&question("worker", now - 3_600_000)).await.unwrap();
-    let answer: HealthCheckResponse = test.event().await;
-    assert_eq!((answer.service_name.as_str(), answer.status), ("worker", HealthStatus::Healthy));
-    assert!(answer.timestamp >= now);
-    assert!(Timestamp::from_millis(answer.timestamp) > Timestamp::from_millis(0));
-    test.publish(&question("worker", now)).await.unwrap();
-    let answers =
-        |test: &TestService| test.envelopes().iter().filter(|it| it.message_type == "HealthCheckResponse").count();
-    let mut envelopes = 0;
-    while envelopes < 2 {
-        envelopes = answers(&test);
-        assert!(began.elapsed() < PATIENCE, "{envelopes} answers");
+    listener.publish(&question("worker", now - 3_600_000)).await.unwrap();
+    let answers = |test: &TestService| -> Vec<(String, HealthCheckResponse)> {
+        let all = test.envelopes();
+        let answers = all.iter().filter(|it| it.message_type == "HealthCheckResponse");
+        answers.map(|it| (it.correlation_id.clone(), it.payload.read().unwrap())).collect()
+    };
+    while answers(&listener).len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "{:?}", answers(&listener));
         tokio::task::yield_now().await;
     }
-    assert_eq!(answers(&test), 2, "what was asked before it came and those to others are left alone");
+    let asked = listener.envelopes().iter().rfind(|it| it.message_type == "HealthCheckRequest").unwrap().clone();
+    let all = answers(&listener);
+    for (correlation_id, answer) in &all {
+        assert_eq!((answer.service_name.as_str(), answer.status), ("worker", HealthStatus::Healthy));
+        assert!(answer.timestamp >= now);
+        assert_eq!(*correlation_id, asked.correlation_id, "it names its question");
+    }
+    let instances: BTreeSet<_> = all.iter().filter_map(|(_, it)| it.service_id.clone()).collect();
+    assert_eq!(instances, registered(&listener));
+    assert!(one.stop().await && other.stop().await);
+    assert_eq!(answers(&listener).len(), 2, "what was asked before they came and those to others are left alone");
+}
+
+#[tokio::test]
+async fn whoever_is_taken_for_gone_registers_anew() {
+    let test = TestService::start(Service::new("worker", ())).await.unwrap();
+    let registered = || test.envelopes().iter().filter(|it| it.message_type == "ServiceContractsRegistered").count();
+    let first: ServiceContractsRegistered = test.event().await;
+    let gone = |service_id: &str| {
+        let reason = "did not answer".to_owned();
+        let (service_name, service_id) = ("worker".to_owned(), service_id.to_owned());
+        ServiceDeregistered { service_name, service_id, reason, timestamp: first.timestamp }
+    };
+    let discovery = Client::new(service("service-discovery"), Arc::new(test.broker().connect()));
+    let publish = async |event: &ServiceDeregistered| {
+        let payload = Payload::of(event).unwrap();
+        let (id, event_type) = (ids::event().to_string(), ServiceDeregistered::EVENT_TYPE.to_owned());
+        discovery.publish(Published { id, event_type, version: 1, payload }, &Flow::begin(ids::random)).await.unwrap();
+    };
+    // By itself it would after 1 s and after 3 s.
+    publish(&gone("another")).await;
+    let began = std::time::Instant::now();
+    for expected in [2, 3] {
+        publish(&gone(&first.service_id)).await;
+        while registered() < expected {
+            assert!(began.elapsed() < Duration::from_millis(2_500), "{} times", registered());
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 struct Gate {

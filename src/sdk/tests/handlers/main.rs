@@ -11,6 +11,7 @@ mod effects;
 mod failing;
 mod flowing;
 mod life;
+mod listening;
 mod models;
 mod reordered;
 mod scenario;

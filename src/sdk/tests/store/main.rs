@@ -37,6 +37,7 @@ mod dice;
 mod handled;
 mod killed;
 mod order;
+mod own_tables;
 mod proxy;
 mod published;
 mod server;

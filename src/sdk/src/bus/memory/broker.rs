@@ -237,7 +237,7 @@ impl Broker {
             let death = HeaderValue::List(vec![HeaderValue::Table(death.into())]);
             message.headers.insert(HEADER_DEATHS.to_owned(), death);
             let target = match &contents.queue.form {
-                Form::Query | Form::DeadLetters => continue,
+                Form::Query | Form::Listener | Form::DeadLetters => continue,
                 Form::Work => {
                     Target::Exchange { exchange: DEAD_LETTER_EXCHANGE.to_owned(), key: names::dead_letter_queue(name) }
                 }

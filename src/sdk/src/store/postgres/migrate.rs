@@ -24,40 +24,77 @@ pub(super) const KNOWN: i32 = MIGRATIONS.len() as i32;
 /// Applies what is missing, each migration in a transaction of its own.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     for (version, (name, sql)) in (1..).zip(MIGRATIONS) {
-        apply(connection, version, name, sql).await?;
+        let platform = Step { made: PLATFORM, set: "", known: KNOWN, version, name, sql };
+        apply(connection, &platform).await?;
     }
     Ok(())
 }
 
-async fn apply(connection: &mut PgConnection, version: i32, name: &str, sql: &'static str) -> Result<(), StoreError> {
+/// The same for the tables of a service's own.
+pub(in crate::store) async fn migrate_own(
+    connection: &mut PgConnection,
+    set: &str,
+    migrations: &'static [(&'static str, &'static str)],
+) -> Result<(), StoreError> {
+    let known = i32::try_from(migrations.len()).unwrap_or(i32::MAX);
+    for (version, (name, sql)) in (1..).zip(migrations) {
+        apply(connection, &Step { made: OWN, set, known, version, name, sql }).await?;
+    }
+    Ok(())
+}
+
+/// Where it is kept what was applied.
+struct Kept {
+    table: &'static str,
+    newest: &'static str,
+    insert: &'static str,
+}
+
+const PLATFORM: Kept = Kept {
+    table: "create table if not exists banyan_migrations (
+        version integer primary key, name text not null, applied_at timestamptz not null default now()
+    )",
+    newest: "select coalesce(max(version), 0) from banyan_migrations where $1 = ''",
+    insert: "insert into banyan_migrations (version, name) select $2, $3 where $1 = ''",
+};
+
+const OWN: Kept = Kept {
+    table: "create table if not exists banyan_service_migrations (
+        owner text not null, version integer not null, name text not null,
+        applied_at timestamptz not null default now(), primary key (owner, version)
+    )",
+    newest: "select coalesce(max(version), 0) from banyan_service_migrations where owner = $1",
+    insert: "insert into banyan_service_migrations (owner, version, name) values ($1, $2, $3)",
+};
+
+struct Step<'a> {
+    made: Kept,
+    set: &'a str,
+    known: i32,
+    version: i32,
+    name: &'a str,
+    sql: &'static str,
+}
+
+async fn apply(connection: &mut PgConnection, step: &Step<'_>) -> Result<(), StoreError> {
+    let Step { made, set, known, version, name, sql } = step;
     let failed = |error| failure::migration(name, error);
     let mut transaction = connection.begin().await.map_err(failed)?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await.map_err(failed)?;
-    sqlx::raw_sql(
-        "set local client_min_messages = warning;
-        create table if not exists banyan_migrations (
-            version integer primary key, name text not null, applied_at timestamptz not null default now()
-        )",
-    )
-    .execute(&mut *transaction)
-    .await
-    .map_err(failed)?;
-    let newest = sqlx::query("select coalesce(max(version), 0) from banyan_migrations")
+    sqlx::raw_sql("set local client_min_messages = warning").execute(&mut *transaction).await.map_err(failed)?;
+    sqlx::raw_sql(made.table).execute(&mut *transaction).await.map_err(failed)?;
+    let newest = sqlx::query(made.newest)
+        .bind(set)
         .fetch_one(&mut *transaction)
         .await
         .and_then(|row| row.try_get::<i32, _>(0))
         .map_err(failed)?;
-    if newest > KNOWN {
-        return Err(StoreError::SchemaTooNew { found: newest, known: KNOWN });
+    if newest > *known {
+        return Err(StoreError::SchemaTooNew { found: newest, known: *known });
     }
-    if newest < version {
-        sqlx::raw_sql(sql).execute(&mut *transaction).await.map_err(failed)?;
-        sqlx::query("insert into banyan_migrations (version, name) values ($1, $2)")
-            .bind(version)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+    if newest < *version {
+        sqlx::raw_sql(*sql).execute(&mut *transaction).await.map_err(failed)?;
+        sqlx::query(made.insert).bind(set).bind(version).bind(name).execute(&mut *transaction).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)
 }

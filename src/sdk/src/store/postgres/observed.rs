@@ -27,8 +27,8 @@ pub(super) struct Observed<'a> {
     _span: Option<Span>,
 }
 
-/// A connection that is used for one thing.
-pub(crate) struct Used<'a> {
+/// A connection to the database that is used for one thing.
+pub struct Used<'a> {
     pub(super) connection: PoolConnection<Postgres>,
     pub(super) _observed: Option<Observed<'a>>,
 }
