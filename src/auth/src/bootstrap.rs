@@ -1,4 +1,4 @@
-//! What is there from the beginning: the tables, two roles, and the first administrator.
+//! What is there from the beginning: two roles, and the first administrator.
 //!
 //! Several instances may begin at once: each event is expected to be its stream's first, so one of them does it, and the
 //! others find it done.
@@ -18,12 +18,6 @@ use crate::{
 pub const ADMIN: &str = "admin";
 /// The role that everybody begins with: logging out.
 pub const USER: &str = "user";
-
-/// Makes the tables.
-pub async fn tables(cx: Cx) -> Result<Outcome<()>, Fault> {
-    Tables::beside(cx.store()?)?.make().await?;
-    Ok(Outcome::done())
-}
 
 /// Makes the roles.
 pub async fn roles(cx: Cx) -> Result<Outcome<()>, Fault> {
@@ -46,7 +40,7 @@ pub async fn roles(cx: Cx) -> Result<Outcome<()>, Fault> {
 /// Makes the first administrator. Whoever has the address already stays as they are.
 pub async fn admin(cx: Cx) -> Result<Outcome<()>, Fault> {
     let Some(admin) = cx.state.admin.clone() else { return Ok(Outcome::done()) };
-    if let Some(account) = Tables::beside(cx.store()?)?.account(&admin.email).await? {
+    if let Some(account) = Tables(cx.store()?).account(&admin.email).await? {
         let user = access::user(&cx, &account.user_id).await?.state;
         if !user.roles.contains(ADMIN) {
             // Perhaps somebody registered with the address first: they must not become an administrator by that.

@@ -50,7 +50,7 @@ pub fn service(settings: Settings, world: World) -> Result<Service<State>, Error
         .version(env!("CARGO_PKG_VERSION"))
         .port(PORT)
         .routes(routes)
-        .begin_with(bootstrap::tables)
+        .tables(tables::SET, tables::MIGRATIONS)
         .begin_with(bootstrap::roles)
         .begin_with(bootstrap::admin)
         .command(entry::register)

@@ -8,48 +8,16 @@ use banyan_sdk::{
     store::{Companion, EventStore, Refusal, Statement, StoreError, Tx},
 };
 use futures_util::future::BoxFuture;
-use sqlx::{AssertSqlSafe, PgPool, Row};
+use sqlx::Row;
 
 /// A second use of a refresh token within this many seconds is an accident: two tabs, a repeated request.
 const GRACE: f64 = 2.0;
 
-const TABLES: &str = "
-begin;
-select pg_advisory_xact_lock(7239440281155);
-create table if not exists credentials (
-    user_id text primary key,
-    hash text not null,
-    changed_at timestamptz not null default now()
-);
-create table if not exists auth_accounts (email text primary key, user_id text not null unique);
-create table if not exists auth_identities (
-    provider text not null,
-    external_id text not null,
-    user_id text not null,
-    primary key (provider, external_id)
-);
-create index if not exists auth_identities_user_id on auth_identities (user_id);
-create table if not exists auth_sessions (
-    session_id text primary key,
-    user_id text not null,
-    expires_at timestamptz not null,
-    revoked boolean not null default false
-);
-create index if not exists auth_sessions_user_id on auth_sessions (user_id);
-create index if not exists auth_sessions_expires_at on auth_sessions (expires_at);
-create table if not exists auth_refresh_tokens (
-    hash bytea primary key,
-    session_id text not null references auth_sessions on delete cascade,
-    used_at timestamptz
-);
-create index if not exists auth_refresh_tokens_session_id on auth_refresh_tokens (session_id);
-create table if not exists auth_attempts (
-    key bytea primary key,
-    since timestamptz not null default now(),
-    count integer not null
-);
-create index if not exists auth_attempts_since on auth_attempts (since);
-commit";
+/// What the tables are called as a whole.
+pub const SET: &str = "auth";
+
+/// What makes them, in order.
+pub const MIGRATIONS: &[(&str, &str)] = &[("accounts", include_str!("tables/1_accounts.sql"))];
 
 /// SHA-256 of a refresh token.
 pub type TokenHash = [u8; 32];
@@ -87,46 +55,36 @@ pub enum TokenState {
     Over,
 }
 
-/// The tables, for reading.
-pub struct Tables<'a>(&'a PgPool);
+/// The tables, for reading, beside the events in a store.
+pub struct Tables<'a>(pub &'a EventStore);
 
-impl<'a> Tables<'a> {
-    /// Those beside the events in `store`.
-    ///
-    /// # Errors
-    /// `EVENT_STORE_ERROR` when that is not in a database.
-    pub fn beside(store: &'a EventStore) -> Result<Self, Fault> {
-        store.pool().map(Self).ok_or_else(|| StoreError::NoSql.into())
-    }
-
-    /// Makes those that are not there.
-    pub async fn make(&self) -> Result<(), Fault> {
-        sqlx::raw_sql(AssertSqlSafe(TABLES)).execute(self.0).await.map(drop).map_err(fault)
-    }
-
+impl Tables<'_> {
     /// Who has an address.
     pub async fn account(&self, email: &str) -> Result<Option<Account>, Fault> {
+        let mut connection = self.0.connection("select auth_accounts").await?;
         let sql = "select user_id, hash from auth_accounts left join credentials using (user_id) where email = $1";
-        let row = sqlx::query(sql).bind(email).fetch_optional(self.0).await.map_err(fault)?;
+        let row = sqlx::query(sql).bind(email).fetch_optional(&mut *connection).await.map_err(fault)?;
         row.map(|row| Ok(Account { user_id: row.try_get(0)?, hash: row.try_get(1)? })).transpose().map_err(fault)
     }
 
     /// Who is known to a provider by an id.
     pub async fn identity(&self, provider: &str, external_id: &str) -> Result<Option<String>, Fault> {
+        let mut connection = self.0.connection("select auth_identities").await?;
         sqlx::query_scalar("select user_id from auth_identities where provider = $1 and external_id = $2")
             .bind(provider)
             .bind(external_id)
-            .fetch_optional(self.0)
+            .fetch_optional(&mut *connection)
             .await
             .map_err(fault)
     }
 
     /// What a refresh token belongs to.
     pub async fn token(&self, hash: &TokenHash) -> Result<Option<Token>, Fault> {
+        let mut connection = self.0.connection("select auth_refresh_tokens").await?;
         let sql = "select session_id, user_id, revoked or expires_at <= now(), used_at is not null,
                 coalesce(used_at > now() - make_interval(secs => $2), false)
             from auth_refresh_tokens join auth_sessions using (session_id) where hash = $1";
-        let row = sqlx::query(sql).bind(&hash[..]).bind(GRACE).fetch_optional(self.0).await.map_err(fault)?;
+        let row = sqlx::query(sql).bind(&hash[..]).bind(GRACE).fetch_optional(&mut *connection).await.map_err(fault)?;
         let read = |row: sqlx::postgres::PgRow| {
             let state = match (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?) {
                 (true, _, _) => TokenState::Over,
@@ -141,28 +99,37 @@ impl<'a> Tables<'a> {
 
     /// Whose session it is, while it lasts.
     pub async fn session(&self, session_id: &str) -> Result<Option<String>, Fault> {
+        let mut connection = self.0.connection("select auth_sessions").await?;
         let sql = "select user_id from auth_sessions where session_id = $1 and not revoked and expires_at > now()";
-        sqlx::query_scalar(sql).bind(session_id).fetch_optional(self.0).await.map_err(fault)
+        sqlx::query_scalar(sql).bind(session_id).fetch_optional(&mut *connection).await.map_err(fault)
     }
 
     /// The sessions of a user that last.
     pub async fn sessions(&self, user_id: &str) -> Result<Vec<String>, Fault> {
+        let mut connection = self.0.connection("select auth_sessions").await?;
         let sql = "select session_id from auth_sessions where user_id = $1 and not revoked and expires_at > now()";
-        sqlx::query_scalar(sql).bind(user_id).fetch_all(self.0).await.map_err(fault)
+        sqlx::query_scalar(sql).bind(user_id).fetch_all(&mut *connection).await.map_err(fault)
     }
 
     /// How long, in seconds, it is until something may be tried again that may be tried `most` times in `window`
     /// seconds; nothing while it may be tried.
     pub async fn blocked(&self, key: &[u8], most: i32, window: f64) -> Result<Option<u32>, Fault> {
+        let mut connection = self.0.connection("select auth_attempts").await?;
         let sql = "select ceil(extract(epoch from since + make_interval(secs => $3) - now()))::bigint
             from auth_attempts where key = $1 and count >= $2 and since > now() - make_interval(secs => $3)";
-        let left: Option<i64> =
-            sqlx::query_scalar(sql).bind(key).bind(most).bind(window).fetch_optional(self.0).await.map_err(fault)?;
+        let left: Option<i64> = sqlx::query_scalar(sql)
+            .bind(key)
+            .bind(most)
+            .bind(window)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(fault)?;
         Ok(left.map(|left| u32::try_from(left.max(1)).unwrap_or(u32::MAX)))
     }
 
     /// Counts one more attempt, and says how many there were in the window that began with the first of them.
     pub async fn count(&self, key: &[u8], window: f64) -> Result<i32, Fault> {
+        let mut connection = self.0.connection("insert auth_attempts").await?;
         // What is over goes two by two, so that the table does not grow for ever.
         let sql = "with over as (
                 delete from auth_attempts where key in (
@@ -174,18 +141,19 @@ impl<'a> Tables<'a> {
                 count = case when a.since <= now() - make_interval(secs => $2) then 1 else a.count + 1 end,
                 since = case when a.since <= now() - make_interval(secs => $2) then now() else a.since end
             returning count";
-        sqlx::query_scalar(sql).bind(key).bind(window).fetch_one(self.0).await.map_err(fault)
+        sqlx::query_scalar(sql).bind(key).bind(window).fetch_one(&mut *connection).await.map_err(fault)
     }
 
     /// Forgets the attempts.
     pub async fn forgive(&self, key: &[u8]) -> Result<(), Fault> {
-        let done = sqlx::query("delete from auth_attempts where key = $1").bind(key).execute(self.0).await;
+        let mut connection = self.0.connection("delete auth_attempts").await?;
+        let done = sqlx::query("delete from auth_attempts where key = $1").bind(key).execute(&mut *connection).await;
         done.map(drop).map_err(fault)
     }
 }
 
 fn fault(error: sqlx::Error) -> Fault {
-    StoreError::Database(std::sync::Arc::new(error)).into()
+    StoreError::from(error).into()
 }
 
 /// What every refusal of a refresh token says.

@@ -49,6 +49,11 @@ pub struct Incoming {
     pub attempt: u32,
 }
 
+/// What a service is called that acts for itself.
+fn itself(service: &ServiceName) -> Auth {
+    Auth { user_id: format!("service:{service}"), ..Auth::default() }
+}
+
 impl<S> Clone for Context<S> {
     fn clone(&self) -> Self {
         Self {
@@ -68,6 +73,19 @@ impl<S> fmt::Debug for Context<S> {
 }
 
 impl<S> Context<S> {
+    /// For work that no message caused: the service itself does it.
+    pub(crate) fn alone(state: Arc<S>, runtime: Arc<Runtime>) -> Self {
+        let message = Incoming {
+            id: ids::message(ids::random()),
+            message_type: String::new(),
+            sender: runtime.service.to_string(),
+            sent: Now::read().wall,
+            attempt: 1,
+        };
+        let flow = Flow { auth: Some(Arc::new(itself(&runtime.service))), ..Flow::begin(ids::random) };
+        Self { state, message: Arc::new(message), flow: Arc::new(flow), runtime, for_itself: true }
+    }
+
     /// The name of this service.
     pub fn service(&self) -> &ServiceName {
         &self.runtime.service
@@ -108,8 +126,7 @@ impl<S> Context<S> {
     /// need, whoever asked.
     #[must_use]
     pub fn on_own_behalf(&self) -> Self {
-        let auth = Auth { user_id: format!("service:{}", self.service()), ..Auth::default() };
-        let flow = Flow { auth: Some(Arc::new(auth)), ..Flow::clone(&self.flow) };
+        let flow = Flow { auth: Some(Arc::new(itself(self.service()))), ..Flow::clone(&self.flow) };
         Self { flow: Arc::new(flow), for_itself: true, ..self.clone() }
     }
 

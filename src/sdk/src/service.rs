@@ -247,17 +247,14 @@ impl<S: Send + Sync + 'static> Service<S> {
         self
     }
 
-    /// The same with something that is done before the first message is taken, on the service's own behalf: tables that
-    /// it needs, what must be there in any case. A fault has it done again; several instances may do it at once.
+    /// The same with something that is done before the first message is taken, on the service's own behalf: what must
+    /// be there in any case. A fault has it done again; several instances may do it at once.
     pub fn begin_with<F, Fut>(mut self, beginning: F) -> Self
     where
         F: Fn(Context<S>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Outcome<()>, Fault>> + Send + 'static,
     {
-        self.beginnings.push(Box::new(move |cx| {
-            let outcome = beginning(cx);
-            Box::pin(async { outcome.await.map(|outcome| outcome.changes) })
-        }));
+        self.beginnings.push(Box::new(move |cx| Box::pin(beginning(cx))));
         self
     }
 

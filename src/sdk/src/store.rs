@@ -16,7 +16,7 @@ mod upcast;
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 
 pub use companion::{Companion, Refusal, Statement, Tx, Value};
@@ -208,15 +208,6 @@ impl EventStore {
         match &self.kind {
             Kind::Postgres(store) => store.holders(at_least).await,
             Kind::Memory(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// Connections to the database, for reading a service's own tables beside the events, which [`Companion`]s write; none
-    /// in the in-memory store.
-    pub fn pool(&self) -> Option<&PgPool> {
-        match &self.kind {
-            Kind::Postgres(store) => Some(store.pool()),
-            Kind::Memory(_) => None,
         }
     }
 

@@ -28,7 +28,7 @@ pub async fn register(cx: Cx, command: RegisterUser) -> Result<Outcome<Registere
     let RegisterUser { email, password, name, ip_address } = command;
     let email = address(&email)?;
     accepted(&password, &[&email, name.as_deref().unwrap_or_default()])?;
-    let tables = Tables::beside(cx.store()?)?;
+    let tables = Tables(cx.store()?);
     limits::registration(&tables, ip_address.as_deref()).await?;
     let hash = cx.state.hasher.hash(password, cx.state.salt()).await?;
     let outcome = Outcome::reply(Registered { success: true, email: email.clone() });
@@ -51,7 +51,7 @@ pub async fn authenticate(cx: Cx, command: AuthenticateUser) -> Result<Outcome<S
     let AuthenticateUser { email, password, device_info, ip_address } = command;
     let email = spelled(&email);
     let attempt = Attempt::new(&email, ip_address.as_deref())?;
-    let tables = Tables::beside(cx.store()?)?;
+    let tables = Tables(cx.store()?);
     attempt.check(&tables).await?;
     let account = tables.account(&email).await?;
     let hash = account.as_ref().and_then(|it| it.hash.clone());
@@ -73,7 +73,7 @@ pub async fn authenticate(cx: Cx, command: AuthenticateUser) -> Result<Outcome<S
 /// New tokens for a refresh token, once.
 pub async fn refresh(cx: Cx, command: RefreshToken) -> Result<Outcome<Refreshed>, Fault> {
     let hash = token_hash(&command.refresh_token);
-    let token = Tables::beside(cx.store()?)?.token(&hash).await?.ok_or_else(tables::refused)?;
+    let token = Tables(cx.store()?).token(&hash).await?.ok_or_else(tables::refused)?;
     match token.state {
         TokenState::Good => {}
         TokenState::JustUsed | TokenState::Over => return Err(tables::refused()),
@@ -109,7 +109,7 @@ pub async fn refresh(cx: Cx, command: RefreshToken) -> Result<Outcome<Refreshed>
 
 /// Whoever has a refresh token may end its session.
 pub async fn revoke(cx: Cx, command: RevokeToken) -> Result<Outcome<Done>, Fault> {
-    let token = Tables::beside(cx.store()?)?.token(&token_hash(&command.token)).await?;
+    let token = Tables(cx.store()?).token(&token_hash(&command.token)).await?;
     let Some(token) = token.filter(|token| token.state != TokenState::Over) else {
         return Ok(Outcome::reply(Done::YES));
     };
@@ -122,7 +122,7 @@ pub async fn issue(cx: Cx, command: IssueToken) -> Result<Outcome<Issued>, Fault
     if !cx.state.development {
         return Err(Fault::forbidden("tokens of others are issued in development only"));
     }
-    let account = Tables::beside(cx.store()?)?.account(&spelled(&command.user)).await?;
+    let account = Tables(cx.store()?).account(&spelled(&command.user)).await?;
     let id = account.map_or(command.user, |account| account.user_id);
     let user = access::user(&cx, &id).await?.state;
     if !user.active {

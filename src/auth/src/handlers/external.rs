@@ -19,7 +19,7 @@ pub async fn authenticate(cx: Cx, command: AuthenticateExternalUser) -> Result<O
     let AuthenticateExternalUser { external_provider: provider, external_user_id: external_id, .. } = &command;
     let email = address(&command.email)?;
     let entrance = Entrance { method: provider.clone(), ..Entrance::default() };
-    let tables = Tables::beside(cx.store()?)?;
+    let tables = Tables(cx.store()?);
     if let Some(id) = tables.identity(provider, external_id).await? {
         let user = active(&cx, &id).await?;
         return sign_in(&cx, &id, &user.state, entrance).await;

@@ -30,7 +30,7 @@ pub async fn create(cx: Cx, command: CreateSession) -> Result<Outcome<Session>, 
 
 /// A policy: users prolong their own sessions. Of others' sessions it is not told whether they are there.
 pub async fn own(cx: Cx, command: RefreshSession) -> Result<bool, Fault> {
-    let owner = Tables::beside(cx.store()?)?.session(&command.session_id).await?;
+    let owner = Tables(cx.store()?).session(&command.session_id).await?;
     if owner.as_deref() == Some(cx.user()?.user_id.as_str()) || cx.require(MANAGE).is_ok() {
         return Ok(true);
     }
@@ -40,7 +40,7 @@ pub async fn own(cx: Cx, command: RefreshSession) -> Result<bool, Fault> {
 /// Lets a session last longer.
 pub async fn refresh(cx: Cx, command: RefreshSession) -> Result<Outcome<Session>, Fault> {
     let RefreshSession { session_id } = command;
-    let user_id = Tables::beside(cx.store()?)?.session(&session_id).await?.ok_or_else(missing)?;
+    let user_id = Tables(cx.store()?).session(&session_id).await?.ok_or_else(missing)?;
     let expires_at = cx.state.moment().plus(cx.state.session);
     let prolong = tables::prolong_session(&session_id, cx.state.session.as_secs_f64());
     let reply = Session { session_id: session_id.clone(), expires_at };
@@ -50,7 +50,7 @@ pub async fn refresh(cx: Cx, command: RefreshSession) -> Result<Outcome<Session>
 /// Ends a session.
 pub async fn revoke(cx: Cx, command: RevokeSession) -> Result<Outcome<Done>, Fault> {
     let RevokeSession { session_id, reason } = command;
-    let user_id = Tables::beside(cx.store()?)?.session(&session_id).await?.ok_or_else(missing)?;
+    let user_id = Tables(cx.store()?).session(&session_id).await?.ok_or_else(missing)?;
     let event = revoked(&cx, &session_id, &user_id, reason.as_deref().unwrap_or("revoked"));
     Ok(Outcome::reply(Done::YES).emit(event).with(tables::end_session(&session_id)))
 }
@@ -58,7 +58,7 @@ pub async fn revoke(cx: Cx, command: RevokeSession) -> Result<Outcome<Done>, Fau
 /// Ends all sessions of a user.
 pub async fn revoke_all(cx: Cx, command: RevokeAllUserSessions) -> Result<Outcome<Revoked>, Fault> {
     let RevokeAllUserSessions { user_id, reason } = command;
-    let sessions = Tables::beside(cx.store()?)?.sessions(&user_id).await?;
+    let sessions = Tables(cx.store()?).sessions(&user_id).await?;
     let revoked_count = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
     let outcome = Outcome::reply(Revoked { success: true, revoked_count });
     Ok(end_sessions(&cx, &sessions, &user_id, reason.as_deref().unwrap_or("revoked"), outcome))

@@ -56,7 +56,7 @@ pub async fn create(cx: Cx, command: CreateUser) -> Result<Outcome<Created>, Fau
     for role in &command.initial_roles {
         cx.load::<Role>(role).await?.existing()?;
     }
-    if Tables::beside(cx.store()?)?.account(&email).await?.is_some() {
+    if Tables(cx.store()?).account(&email).await?.is_some() {
         return Err(Fault::conflict("the e-mail address is taken"));
     }
     let id = cx.state.id("usr");
@@ -96,7 +96,7 @@ pub async fn update(cx: Cx, command: UpdateUser) -> Result<Outcome<Updated>, Fau
     if is_active != Some(false) {
         return Ok(outcome);
     }
-    let sessions = Tables::beside(cx.store()?)?.sessions(&user_id).await?;
+    let sessions = Tables(cx.store()?).sessions(&user_id).await?;
     Ok(end_sessions(&cx, &sessions, &user_id, "user switched off", outcome))
 }
 
@@ -105,7 +105,7 @@ pub async fn delete(cx: Cx, command: DeleteUser) -> Result<Outcome<Done>, Fault>
     let DeleteUser { user_id, reason } = command;
     let user = access::user(&cx, &user_id).await?;
     not_oneself(&cx, &user_id)?;
-    let sessions = Tables::beside(cx.store()?)?.sessions(&user_id).await?;
+    let sessions = Tables(cx.store()?).sessions(&user_id).await?;
     let event = UserDeleted { user_id: user_id.clone(), reason, deleted_by: actor(&cx) };
     let outcome = user.emit(Outcome::reply(Done::YES), event);
     let outcome = end_sessions(&cx, &sessions, &user_id, "user deleted", outcome);

@@ -174,10 +174,6 @@ impl Postgres {
         Ok(Used { connection, _observed: self.observed(statement) })
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
     /// Tells these of everything that is done from now on; the first ones win.
     pub(super) fn observe(&self, metrics: &Metrics, tracer: &Tracer) {
         let instance = self.options.get_database().unwrap_or_default().to_owned();
