@@ -55,6 +55,8 @@ complete -c banyan -n "__fish_banyan_needs_command" -f -a "logs" -d 'Show what t
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "images" -d 'Get, build, save and load images'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "dlq" -d 'Look after messages that services gave up (dead letters)'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "users" -d 'Look after the users of the running platform, for development'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "services" -d 'Show the services that registered with service discovery, and how they are'
+complete -c banyan -n "__fish_banyan_needs_command" -f -a "contracts" -d 'Show what services offer, what changed, and who needs whom'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "init" -d 'Write the stack\'s files into this folder, to edit them'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c banyan -n "__fish_banyan_needs_command" -f -a "serve" -d 'Run a service of the platform (what its containers do)'
@@ -702,6 +704,131 @@ complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_sub
 complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -s q -l quiet -d 'Show only errors'
 complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c banyan -n "__fish_banyan_using_subcommand users; and __fish_seen_subcommand_from token" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l url -d 'Address of service discovery, http://host:port [default: that of the project]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand services" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand services" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand services" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand services" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand services" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -f -a "list" -d 'Show the commands, queries and events of the services'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -f -a "show" -d 'Show what a service offers, in full'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -f -a "diff" -d 'Tell whether other contracts would break those who go by the present ones'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and not __fish_seen_subcommand_from list show diff graph" -f -a "graph" -d 'Show which services need which'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l url -d 'Address of service discovery, http://host:port [default: that of the project]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l service-version -d 'The version of the service [default: the one in use]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l url -d 'Address of service discovery, http://host:port [default: that of the project]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l from -d 'The version of the service to begin with [default: the one in use]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l to -d 'The version of the service to end with' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l with -d 'File with the contracts to end with: a JSON list, or what `contracts show` prints as JSON' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l url -d 'Address of service discovery, http://host:port [default: that of the project]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l exit-code -d 'Exit with 20 when something would break'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from diff" -s V -l version -d 'Print version'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l format -d 'As text, or in the language of Graphviz or Mermaid' -r -f -a "text\t'One line for each service and what it needs'
+dot\t'Graphviz'
+mermaid\t'Mermaid'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l url -d 'Address of service discovery, http://host:port [default: that of the project]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l output -d 'Format of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document, or one per line where it is a stream'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l progress -d 'How progress is shown on standard error' -r -f -a "auto\t'`tty` on a terminal that can show it, else `plain`'
+tty\t'One live line per resource'
+plain\t'One line per final state'
+json\t'One JSON object per line'
+quiet\t'Failures only'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -s H -l host -d 'Docker engine: unix:///path, tcp://host:port [default: DOCKER_HOST, the current context, the known sockets]' -r
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -l verbose -d 'Say more: which engine, and why each step is taken'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -s q -l quiet -d 'Show only errors'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c banyan -n "__fish_banyan_using_subcommand contracts; and __fish_seen_subcommand_from graph" -s V -l version -d 'Print version'
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l file -d 'Compose file; again for an override file [default: COMPOSE_FILE, the nearest banyan.yaml, the built-in stack]' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l env-file -d 'File with variables, instead of `.env`; again for more, the last one wins' -r -F
 complete -c banyan -n "__fish_banyan_using_subcommand init" -l instance -d 'An isolated second copy: own names, volumes, network and ports' -r

@@ -34,6 +34,8 @@ fn the_summary_lists_the_commands() {
       images       Get, build, save and load images
       dlq          Look after messages that services gave up (dead letters)
       users        Look after the users of the running platform, for development
+      services     Show the services that registered with service discovery, and how they are
+      contracts    Show what services offer, what changed, and who needs whom
       init         Write the stack's files into this folder, to edit them
       completions  Print the completion script of a shell
       serve        Run a service of the platform (what its containers do)

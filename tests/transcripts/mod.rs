@@ -3,6 +3,7 @@
 
 mod arguments;
 mod completions;
+mod discovery;
 mod engine;
 mod files;
 mod init;

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod backup;
+mod discovery;
 mod users;
 
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use backup::{BackupArgs, BackupCommand, BackupFile, BackupFormat, CreateArgs, OpenArgs, RestoreArgs, SealArgs};
 pub use users::UsersCommand;
+
+pub use discovery::{ContractsCommand, DiffArgs, Drawing, RegistryArgs, ServicesArgs};
 
 use crate::report::{Color, Mode};
 
@@ -99,6 +102,11 @@ pub enum Command {
     /// Look after the users of the running platform, for development
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Show the services that registered with service discovery, and how they are
+    Services(ServicesArgs),
+    /// Show what services offer, what changed, and who needs whom
+    #[command(subcommand)]
+    Contracts(ContractsCommand),
     /// Write the stack's files into this folder, to edit them
     Init(InitArgs),
     /// Print the completion script of a shell

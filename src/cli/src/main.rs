@@ -8,6 +8,7 @@ mod absent_images;
 mod args;
 mod commands;
 mod context;
+mod discovery;
 mod failure;
 mod identity;
 mod lock;
@@ -71,7 +72,10 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
         .build()
         .map_err(|e| Failure::new(Exit::Other, 4, format!("cannot start: {e}")))?;
     let result = runtime.block_on(async {
-        let reads = matches!(command, Command::Status(_) | Command::Health(_) | Command::Logs(_));
+        let reads = matches!(
+            command,
+            Command::Status(_) | Command::Health(_) | Command::Logs(_) | Command::Services(_) | Command::Contracts(_)
+        );
         context.watch_signals(!reads);
         match command {
             Command::Up(args) => commands::up::run(context, args).await,
@@ -85,6 +89,8 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
             Command::Images(command) => commands::images::run(context, command).await,
             Command::Dlq(command) => commands::dlq::run(context, command).await,
             Command::Users(command) => commands::users::run(context, command).await,
+            Command::Services(args) => commands::services::run(context, args).await,
+            Command::Contracts(command) => commands::contracts::run(context, command).await,
             Command::Init(args) => commands::init::run(context, &args),
             Command::Completions { .. } | Command::Serve(_) => unreachable!("handled before"),
         }

@@ -14,6 +14,7 @@ mod build;
 #[path = "../database.rs"]
 #[allow(dead_code, reason = "services come with their own tables")]
 mod database;
+mod lookups;
 mod process;
 #[path = "../report.rs"]
 #[allow(dead_code, reason = "there is nobody to compare with")]
@@ -138,10 +139,11 @@ fn idle(options: &Options, report: &mut Report) -> Result<()> {
     report.plain("memory of an idle service", "MB", &resident, Level::at_most(15.0));
     report.plain("of that, not of its file", "MB", &anonymous, Level::NONE);
     report.plain("from start to ready", "ms", &ready, Level::at_most(150.0));
-    platform(options, &database.url, report)
+    platform(options, &database.url, report)?;
+    lookups::lookups(&runtime, &database.url, report)
 }
 
-/// For information: they have no handlers yet.
+/// The platform's own services. Those without a level have no handlers yet.
 fn platform(options: &Options, database: &str, report: &mut Report) -> Result<()> {
     let banyan = Program::banyan();
     let auth = banyan.start("auth-service", database, &["auth"])?;
@@ -156,8 +158,9 @@ fn platform(options: &Options, database: &str, report: &mut Report) -> Result<()
             resident.push(idling(&process)?.resident);
             process.stop()?;
         }
-        report.plain(format!("banyan serve {service}: memory when idle"), "MB", &resident, Level::NONE);
-        report.plain(format!("banyan serve {service}: from start to ready"), "ms", &ready, Level::NONE);
+        let level = |most| if service == "discovery" { Level::at_most(most) } else { Level::NONE };
+        report.plain(format!("banyan serve {service}: memory when idle"), "MB", &resident, level(25.0));
+        report.plain(format!("banyan serve {service}: from start to ready"), "ms", &ready, level(300.0));
         report.note(format!("{service}: {:.1} MB, ready after {:.0} ms", median(&resident), median(&ready)));
     }
     auth.stop()?;

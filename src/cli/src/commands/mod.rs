@@ -2,6 +2,7 @@
 
 pub mod backup;
 mod broker;
+pub mod contracts;
 pub mod dlq;
 pub mod down;
 pub mod health;
@@ -11,6 +12,7 @@ pub mod logs;
 pub mod reset;
 pub mod restore;
 pub mod serve;
+pub mod services;
 pub mod status;
 pub mod up;
 pub mod users;
