@@ -1,5 +1,7 @@
 //! Pairs of schemas with the verdict and the reason, for callers who send and for callers who get.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Difference, Direction, compare, contracts, schema};
@@ -181,9 +183,8 @@ fn going_back_is_the_other_way_round() {
     }
 }
 
-/// Values that a schema may or may not allow, made of what it mentions.
-fn candidates(root: &Value, schema: &Value, depth: u32) -> Vec<Value> {
-    let mut found: Vec<Value> = vec![
+fn scalars() -> Vec<Value> {
+    vec![
         json!(null),
         json!(true),
         json!(0),
@@ -201,13 +202,18 @@ fn candidates(root: &Value, schema: &Value, depth: u32) -> Vec<Value> {
         json!("abcdefgh"),
         json!("abcdefghi"),
         json!("a@b.cd"),
-    ];
+    ]
+}
+
+/// Values that a schema may or may not allow, made of what it mentions.
+fn candidates(root: &Value, schema: &Value, depth: u32) -> Vec<Value> {
+    let all = |key: &str| schema[key].as_array().cloned().unwrap_or_default();
+    // What it names comes first, since not everything is combined with everything.
+    let mut found: Vec<Value> = all("enum").into_iter().chain(schema.get("const").cloned()).collect();
+    found.extend(scalars());
     if depth == 0 {
         return found;
     }
-    let all = |key: &str| schema[key].as_array().cloned().unwrap_or_default();
-    found.extend(all("enum"));
-    found.extend(schema.get("const").cloned());
     if let Some(target) = schema["$ref"].as_str().and_then(|it| root.pointer(&it[1..])) {
         found.extend(candidates(root, target, depth - 1));
     }
@@ -215,25 +221,26 @@ fn candidates(root: &Value, schema: &Value, depth: u32) -> Vec<Value> {
     for part in &parts {
         found.extend(candidates(root, part, depth - 1));
     }
-    let mut fields: serde_json::Map<String, Value> = serde_json::Map::new();
+    let mut fields: BTreeMap<String, Vec<Vec<Value>>> = BTreeMap::new();
     for part in parts.iter().chain([schema]) {
-        fields.extend(part["properties"].as_object().cloned().unwrap_or_default());
+        for (name, field) in part["properties"].as_object().into_iter().flatten() {
+            fields.entry(name.clone()).or_default().push(candidates(root, field, depth - 1));
+        }
     }
     let mut objects = vec![json!({}), json!({ "other": "a" }), json!({ "other": 1 })];
-    for (name, field) in &fields {
-        let values = candidates(root, field, depth - 1);
-        let with = |value: &Value| {
-            objects
-                .iter()
-                .take(40)
-                .map(|it| {
-                    let mut object = it.clone();
-                    object[name] = value.clone();
-                    object
-                })
-                .collect::<Vec<_>>()
+    for (name, lists) in &fields {
+        let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+        let values = (0..longest).flat_map(|i| lists.iter().filter_map(move |it| it.get(i)));
+        let values: Vec<&Value> = values.take(12 << depth).collect();
+        let with = |object: &Value| {
+            let with = |value: &&Value| {
+                let mut object = object.clone();
+                object[name] = (*value).clone();
+                object
+            };
+            values.iter().map(with).collect::<Vec<_>>()
         };
-        let more: Vec<Value> = values.iter().flat_map(with).collect();
+        let more: Vec<Value> = objects.iter().take(40).flat_map(with).collect();
         objects.extend(more);
     }
     found.extend(objects);
@@ -241,7 +248,8 @@ fn candidates(root: &Value, schema: &Value, depth: u32) -> Vec<Value> {
     let elements = candidates(root, &element.unwrap_or(json!(true)), depth - 1);
     found.push(json!([]));
     found.push(json!(["a", 1]));
-    found.extend(elements.iter().flat_map(|it| [json!([it]), json!([it, it]), json!([it, it, it, it])]));
+    found.extend(elements.iter().take(900).flat_map(|it| [json!([it]), json!([it, it]), json!([it, it, it, it])]));
+    found.truncate(10_000);
     found
 }
 
