@@ -168,7 +168,7 @@ mod tests {
         let before = known("1.0.0", "string", "1.0.0");
         let empty =
             |version: &str| Known { version: version.parse().unwrap(), checksum: String::new(), contracts: Vec::new() };
-        assert!(matches!(judge(&empty("1.1.0"), false, &[before.clone()]), Verdict::Refused { .. }));
+        assert!(matches!(judge(&empty("1.1.0"), false, std::slice::from_ref(&before)), Verdict::Refused { .. }));
         assert!(matches!(judge(&empty("2.0.0"), false, &[before]), Verdict::Accepted { forced: false, .. }));
     }
 }

@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn trouble_spreads_to_those_who_call() {
-        let table: [(&str, &[(&str, HealthStatus)], &str, HealthStatus); 12] = [
+        type Row = (&'static str, &'static [(&'static str, HealthStatus)], &'static str, HealthStatus);
+        let table: [Row; 12] = [
             ("alone", &[("a", Healthy)], "", Healthy),
             ("all is well", &[("a", Healthy), ("b", Healthy)], "a>b", Healthy),
             ("what it calls is down", &[("a", Healthy), ("b", Unhealthy)], "a>b", Degraded),
