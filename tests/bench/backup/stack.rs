@@ -124,7 +124,10 @@ impl Stack {
 
     /// Half of it noise, half of it events.
     pub fn fill_database(&self, mebibytes: usize) -> Result<()> {
-        self.answer(include_str!("../../../src/sdk/src/store/postgres/migrations/1_events.sql"))?;
+        // a service that keeps events has made it, if one runs
+        if self.answer("SELECT to_regclass('events')")?.trim().is_empty() {
+            self.answer(include_str!("../../../src/sdk/src/store/postgres/migrations/1_events.sql"))?;
+        }
         // 512 bytes of noise a row; an event takes about as much
         let rows = mebibytes * 1024;
         self.answer(&format!(
@@ -132,7 +135,7 @@ impl Stack {
              ALTER TABLE noise ALTER bytes SET STORAGE PLAIN;
              INSERT INTO noise SELECT n, decode((SELECT string_agg(md5(random()::text || i || n), '') FROM generate_series(1, 32) i), 'hex')
                  FROM generate_series(1, {rows}) n;
-             INSERT INTO events SELECT n, gen_random_uuid(), 'bench', 'Order', 'order-' || n / 10, n % 10 + 1, 'OrderPlaced', 1,
+             INSERT INTO events SELECT (SELECT coalesce(max(position), 0) FROM events) + n, gen_random_uuid(), 'bench', 'Order', 'order-' || n / 10, n % 10 + 1, 'OrderPlaced', 1,
                  jsonb_build_object('customer', 'customer-' || n % 1000, 'status', 'placed', 'currency', 'EUR', 'total', n % 977,
                      'lines', jsonb_build_array(jsonb_build_object('article', 'article-' || n % 97, 'amount', n % 7, 'price', n % 89))),
                  '{{\"service\": \"bench\"}}', now(), NULL, NULL FROM generate_series(1, {rows}) n;
