@@ -15,6 +15,9 @@ use super::Stage;
 /// Queues of both kinds whose messages are taken away; nobody asks the last one for its word.
 const QUEUES: [&str; 3] = ["t.classic", "t.quorum", "t.unasked"];
 
+/// The lock that whoever appends events holds (see the migrations of the event store).
+pub const APPENDING: i64 = 7_089_054_353_921_802_852;
+
 /// What a stack holds, as text that can be compared.
 #[derive(Debug)]
 pub struct Contents {
@@ -79,6 +82,8 @@ pub fn fill(stage: &Stage, events: usize, messages: usize) {
              INSERT INTO t_rows SELECT n, 'ümlaut \"' || repeat('x', n % 50) || E'\\t\\n\\\\', decode(md5(n::text), 'hex'), n / 7.0
                  FROM generate_series(1, {events}) n;
              INSERT INTO t_rows VALUES (0, NULL, NULL, 'NaN');
+             -- as whoever appends
+             SELECT pg_advisory_xact_lock({APPENDING});
              INSERT INTO events
                  SELECT coalesce((SELECT max(position) FROM events), 0) + n, gen_random_uuid(), 't', 'Order', gen_random_uuid()::text,
                      1, 'OrderPlaced', 1, jsonb_build_object('n', n, 'noise', md5(random()::text)), '{{}}', now(), NULL, NULL

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::backup;
-use crate::support::filled::{fill, mortal, publish, sql};
+use crate::support::filled::{APPENDING, fill, mortal, publish, sql};
 use crate::support::{Stage, eventually, heavy};
 
 #[test]
@@ -32,12 +32,13 @@ impl Drop for Over<'_> {
 /// What a backup holds of the log is a beginning, and none of it is a loss.
 fn while_others_work(stage: &Stage) {
     let name = format!("{}-postgres", stage.project());
-    let append = "DO $$ BEGIN FOR n IN 1..1000000 LOOP \
+    let append = "DO $$ BEGIN FOR n IN 1..1000000 LOOP PERFORM pg_advisory_xact_lock(LOCK); \
         INSERT INTO events SELECT coalesce(max(position), 0) + 1, gen_random_uuid(), 'w', 'W', gen_random_uuid()::text, 1, 'W', 1, \
-            '{}', '{}', now(), NULL, NULL FROM events; COMMIT; END LOOP; END $$";
+            '{}', '{}', now(), NULL, NULL FROM events; COMMIT; END LOOP; END $$"
+        .replace("LOCK", &APPENDING.to_string());
     let mut command = std::process::Command::new("docker");
     command
-        .args(["exec", &name, "psql", "-U", "actor_user", "eventstore", "-qc", append])
+        .args(["exec", &name, "psql", "-U", "actor_user", "eventstore", "-qc", &append])
         .env_clear()
         .envs(stage.env());
     let mut writer = command.stderr(std::process::Stdio::null()).spawn().unwrap();

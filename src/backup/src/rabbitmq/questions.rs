@@ -42,13 +42,15 @@ io:format("banyan end~n") end,"#;
 
 /// `D()` prints a digest of all that is defined in the node: who may log in and do what, queues, exchanges, bindings,
 /// policies. It is the same for two nodes that differ in nothing of that; maps and lists of maps have no order. Left out:
-/// the default user's password, which is whatever the container says, and bindings of queues that go with their
-/// connection. A node that cannot tell prints nothing.
+/// the default user's password, which is whatever the container says, queues that go away by themselves, and bindings of
+/// those and of others that go with their connection. A node that cannot tell prints nothing.
 pub const DEFINED: &str = r#"
 D = fun() -> catch begin
 A = rabbit_definitions:all_definitions(),
 U = case os:getenv("RABBITMQ_DEFAULT_USER") of false -> none; T -> unicode:characters_to_binary(T) end,
-Qs = [{maps:get(<<"vhost">>, Q), maps:get(<<"name">>, Q)} || Q <- maps:get(queues, A)],
+Ls = [Q || Q <- maps:get(queues, A),
+    case maps:get(<<"arguments">>, Q) of #{<<"x-expires">> := _} -> false; _ -> true end],
+Qs = [{maps:get(<<"vhost">>, Q), maps:get(<<"name">>, Q)} || Q <- Ls],
 Bs = [B || B <- maps:get(bindings, A), maps:get(<<"destination_type">>, B) =/= <<"queue">> orelse
     lists:member({maps:get(<<"vhost">>, B), maps:get(<<"destination">>, B)}, Qs)],
 Us = [case maps:get(<<"name">>, O) of
@@ -57,7 +59,7 @@ Us = [case maps:get(<<"name">>, O) of
 N = fun N(M) when is_map(M) -> lists:sort([{K, N(V)} || {K, V} <- maps:to_list(M)]);
     N(L = [M | _]) when is_map(M) -> lists:sort([N(X) || X <- L]);
     N(X) -> X end,
-W = N(maps:without([rabbit_version, rabbitmq_version], A#{bindings := Bs, users := Us})),
+W = N(maps:without([rabbit_version, rabbitmq_version], A#{bindings := Bs, users := Us, queues := Ls})),
 io:format("banyan defined ~64.16.0b~n", [binary:decode_unsigned(crypto:hash(sha256, term_to_binary(W)))])
 end end,"#;
 
