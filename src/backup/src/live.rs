@@ -71,15 +71,37 @@ pub async fn ask(engine: &Engine, store: &Store, least: &AtLeast) -> Result<()> 
     }
 }
 
-/// True when the store holds already what the file has for it, so that nothing needs to be done. Only a broker can tell
-/// in a moment; one that does not answer holds nothing.
-pub async fn holds(engine: &Engine, target: &Target) -> bool {
+/// The broker of a target, which alone can tell in a moment what it holds.
+fn broker<'a>(engine: &'a Engine, target: &Target) -> Option<Node<'a>> {
     let store = &target.store;
-    if store.kind != Kind::Rabbitmq || target.archived.method != Method::Physical || store.state != State::Running {
-        return false;
+    let asked = store.kind == Kind::Rabbitmq && target.archived.method == Method::Physical;
+    let (container, service) = (store.container.clone(), store.name.clone());
+    (asked && store.state == State::Running).then_some(Node { engine, container, service })
+}
+
+/// True when the store holds already what the file has for it, so that nothing needs to be done; one that does not answer
+/// holds nothing.
+pub async fn holds(engine: &Engine, target: &Target) -> bool {
+    match broker(engine, target) {
+        Some(node) => node.equals(&target.archived).await.unwrap_or(false),
+        None => false,
     }
-    let node = Node { engine, container: store.container.clone(), service: store.name.clone() };
-    node.equals(&target.archived).await.unwrap_or(false)
+}
+
+/// True when nothing has changed about it since, but for what can be taken away by [`let_go`].
+pub async fn still_holds(engine: &Engine, target: &Target) -> Result<bool> {
+    match broker(engine, target) {
+        Some(node) => node.is_defined_as(&target.archived).await,
+        None => Ok(false),
+    }
+}
+
+/// Takes away what came into it since.
+pub async fn let_go(engine: &Engine, target: &Target) -> Result<()> {
+    match broker(engine, target) {
+        Some(node) => node.empty().await,
+        None => Ok(()),
+    }
 }
 
 /// A line for each table whose first row can be read, and one for the last event.

@@ -27,7 +27,7 @@ use engine::docker::process::{Command, Output};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use questions::{COUNT, DEFINED, EXPIRED, WRITTEN, defined, tally};
+use questions::{COUNT, DEFINED, EMPTY, EXPIRED, WRITTEN, defined, tally};
 
 /// How long the node may take to answer a question; each starts an Erlang runtime.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -185,17 +185,29 @@ impl Node<'_> {
         Ok(messages(&self.answer(text)?.queues))
     }
 
-    /// True when it holds what a backup holds, to the last definition, and neither has a message: nobody could tell the
-    /// restored node from this one.
+    /// True when all is defined in it that is defined in a backup, and nothing else, and neither has a message: nobody
+    /// could tell the restored node from this one.
     pub async fn equals(&self, archived: &archive::Store) -> Result<bool> {
-        let known = (archived.facts.get(FACT_DEFINED), queues(archived));
-        let (Some(there), Some(queues)) = known else { return Ok(false) };
-        if queues.iter().any(|queue| queue.most > 0) {
+        if queues(archived).is_none_or(|queues| queues.iter().any(|queue| queue.most > 0)) {
             return Ok(false);
         }
+        let here = self.all().await?;
+        Ok(defined_as(&here, archived) && here.queues.values().all(|queue| queue.messages == 0))
+    }
+
+    /// True when that is still so, but for messages.
+    pub async fn is_defined_as(&self, archived: &archive::Store) -> Result<bool> {
+        Ok(defined_as(&self.all().await?, archived))
+    }
+
+    /// Empties all durable queues: what those said who were stopped is of a time that is over.
+    pub async fn empty(&self) -> Result<()> {
+        self.program(&["rabbitmqctl", "-q", "eval", EMPTY]).await.map(|_| ())
+    }
+
+    async fn all(&self) -> Result<Answer> {
         let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} {COUNT} D(), C().")]).await?;
-        let here = self.answer(text)?;
-        Ok(here.defined.as_ref() == Some(there) && here.queues.values().all(|queue| queue.messages == 0))
+        self.answer(text)
     }
 
     fn answer(&self, text: String) -> Result<Answer> {
@@ -247,6 +259,10 @@ impl Armed {
             .await
             .unwrap_or_else(|_| Err(Error::TimedOut { doing: doing(), seconds: LIMIT.as_secs() }))
     }
+}
+
+fn defined_as(here: &Answer, archived: &archive::Store) -> bool {
+    here.defined.is_some() && here.defined.as_ref() == archived.facts.get(FACT_DEFINED)
 }
 
 /// The numbers of messages alone.

@@ -75,7 +75,9 @@ pub async fn restore(order: &Order<'_>, archive: &Archive, targets: &[Target]) -
             _ => return Err(go_back(order, &stores, &ran, files, marker, why).await),
         }
     }
-    let left = match fault::at("finish") {
+    // what those have sent who were stopped, their farewells
+    let emptied = try_join_all(same.iter().map(|target| live::let_go(order.engine, target))).await;
+    let left = match emptied.and_then(|_| fault::at("finish")) {
         Ok(()) => end(order.engine, files, marker).await.err(),
         failed => failed.err(),
     };
@@ -222,7 +224,7 @@ async fn swap(order: &Order<'_>, anew: &[Anew<'_>], same: &[&Target], ran: &[Str
     }));
     // those who used it until now may have changed it since
     let unchanged = try_join_all(same.iter().map(|target| async {
-        match live::holds(order.engine, target).await {
+        match live::still_holds(order.engine, target).await? {
             true => Ok(()),
             false => Err(Error::Changed { store: target.store.name.clone() }),
         }

@@ -63,6 +63,9 @@ W = N(maps:without([rabbit_version, rabbitmq_version], A#{bindings := Bs, users 
 io:format("banyan defined ~64.16.0b~n", [binary:decode_unsigned(crypto:hash(sha256, term_to_binary(W)))])
 end end,"#;
 
+/// Takes all messages out of all durable queues; a stream has none to take.
+pub const EMPTY: &str = "[catch rabbit_amqqueue:purge(Q) || Q <- rabbit_amqqueue:list(), amqqueue:is_durable(Q)], ok.";
+
 /// Prints what has expired in all queues.
 pub const EXPIRED: &str = r#"
 case catch rabbit_global_counters:overview() of
