@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::stage::{PASSWORD, Stage, admin, holder, is_refusal};
 
 /// Every message that is not for everybody, with the permission that it needs.
-const GUARDED: [(Kind, &str, Option<&str>); 24] = [
+pub const GUARDED: [(Kind, &str, Option<&str>); 24] = [
     (Kind::Command, "CreateUserCommand", Some("auth:create-user")),
     (Kind::Command, "UpdateUserCommand", Some("auth:update-user")),
     (Kind::Command, "DeleteUserCommand", Some("auth:delete-user")),

@@ -18,7 +18,10 @@ use banyan_sdk::{
     },
     config::Endpoint,
     ids,
-    protocol::{Auth, Kind, Payload, Request, names::ServiceName},
+    protocol::{
+        Auth, Kind, Payload, Request,
+        names::{self, ServiceName},
+    },
     server,
 };
 use serde_json::Value;
@@ -174,10 +177,43 @@ impl Stage {
     }
 }
 
+/// The messages that everybody may send.
+const PUBLIC: [&str; 3] = ["RegisterUserCommand", "AuthenticateUserCommand", "RefreshTokenCommand"];
+
+impl Stage {
+    /// Every queue that the service and its test have made. A broker with those of all tests is a slow one.
+    fn queues(&self) -> Vec<String> {
+        let mut all = vec![format!("test.{}.everything", self.name)];
+        let guarded = super::attacks::GUARDED.iter().map(|(kind, message, _)| (*kind, *message));
+        let handled = guarded.chain(PUBLIC.map(|message| (Kind::Command, message)));
+        for (kind, message) in handled.chain([(Kind::Event, "HealthCheckRequest")]) {
+            let queue = match kind {
+                Kind::Query => names::query_queue(&self.name, message),
+                Kind::Event => names::event_queue(&self.name, message),
+                _ => names::command_queue(&self.name, message),
+            };
+            all.extend([1, 2].map(|step| format!("retry.{queue}.{step}")));
+            all.extend([names::dead_letter_queue(&queue), queue]);
+        }
+        all
+    }
+}
+
+async fn delete(queues: Vec<String>) -> Result<(), lapin::Error> {
+    let connection = lapin::Connection::connect(&rabbitmq(), lapin::ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    for queue in queues {
+        channel.queue_delete(queue.as_str().into(), lapin::options::QueueDeleteOptions::default()).await?;
+    }
+    connection.close(200, "done".into()).await
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
+        let queues = self.queues();
         let drop = AssertSqlSafe(format!("drop database if exists {} with (force)", self.database));
         let dropping = async {
+            let _ = delete(queues).await;
             if let Ok(mut admin) = login().connect().await {
                 let _ = sqlx::raw_sql(drop).execute(&mut admin).await;
             }
