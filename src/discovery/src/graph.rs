@@ -148,7 +148,7 @@ impl Graph {
         // Some names are words of the language, so numbers stand for them.
         let number = |name: &str| self.services.iter().position(|it| it.service_name == name).unwrap_or(usize::MAX);
         for (i, node) in self.services.iter().enumerate() {
-            let class = word(node.cascading_status);
+            let class = node.cascading_status.word();
             let _ = writeln!(text, "  s{i}[\"{}\"]:::{class}", node.service_name);
         }
         for need in &self.dependencies {
@@ -162,15 +162,6 @@ impl Graph {
             let _ = writeln!(text, "  classDef {class} fill:{colour}");
         }
         text
-    }
-}
-
-fn word(status: HealthStatus) -> &'static str {
-    match status {
-        HealthStatus::Healthy => "healthy",
-        HealthStatus::Degraded => "degraded",
-        HealthStatus::Unhealthy => "unhealthy",
-        HealthStatus::Unknown => "unknown",
     }
 }
 

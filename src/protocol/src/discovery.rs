@@ -216,6 +216,19 @@ pub enum HealthStatus {
     Unknown,
 }
 
+impl HealthStatus {
+    /// As it stands on the wire: `healthy`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Published by discovery when the health of a service changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

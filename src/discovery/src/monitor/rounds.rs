@@ -119,15 +119,6 @@ fn read(word: &str) -> Option<HealthStatus> {
     serde_json::from_value(word.into()).ok()
 }
 
-fn word(status: HealthStatus) -> &'static str {
-    match status {
-        HealthStatus::Healthy => "healthy",
-        HealthStatus::Degraded => "degraded",
-        HealthStatus::Unhealthy => "unhealthy",
-        HealthStatus::Unknown => "unknown",
-    }
-}
-
 /// What others are told of a service, from one status to the next.
 struct Turn {
     service: String,
@@ -146,8 +137,8 @@ impl Companion for Turn {
                         where service_health.status = $2",
             )
             .bind(&self.service)
-            .bind(word(self.before))
-            .bind(word(self.after))
+            .bind(self.before.word())
+            .bind(self.after.word())
             .execute(connection)
             .await?;
             first(turned.rows_affected())
