@@ -2,11 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use banyan_sdk::{
-    Context, Event, Fault, FaultCode, Loaded, Outcome,
-    protocol::Auth,
-    store::{Append, Companion, Expected, Json, NewEvent, Statement, Stream},
-};
+use banyan_sdk::{Context, Fault, FaultCode, Loaded, Outcome, protocol::Auth, store::Statement};
 
 use crate::{
     aggregates::{Role, User},
@@ -131,24 +127,6 @@ pub fn revoked(cx: &Cx, session_id: &str, user_id: &str, reason: &str) -> Sessio
 /// An outcome with several statements.
 pub fn with_all<R>(outcome: Outcome<R>, statements: impl IntoIterator<Item = Statement>) -> Outcome<R> {
     statements.into_iter().fold(outcome, Outcome::with)
-}
-
-/// Records an event at once, although the message that caused it is refused.
-pub async fn record<E: Event>(cx: &Cx, event: &E, companion: Option<impl Companion + 'static>) -> Result<(), Fault> {
-    let data = Json::write(event).map_err(|error| Fault::internal(error.to_string()))?;
-    let new = NewEvent {
-        correlation_id: Some(cx.correlation_id().to_owned()),
-        causation_id: Some(cx.message.id.clone()),
-        ..NewEvent::new(E::EVENT_TYPE, data)
-    };
-    let stream = match (E::AGGREGATE, event.aggregate_id()) {
-        (Some(kind), Some(id)) => Stream::new(kind, id),
-        _ => Stream::new(cx.service().as_str(), cx.message.id.as_str()),
-    };
-    let append = Append::new(cx.service().as_str(), stream, Expected::Any, vec![new]);
-    let append = companion.into_iter().fold(append, Append::with);
-    cx.store()?.append(append).await?;
-    Ok(())
 }
 
 /// Whether a text is the name of a role: lower-case letters, digits and hyphens, a letter first.

@@ -7,7 +7,7 @@ use super::{
     users::{NewUser, accepted},
 };
 use crate::{
-    access::{self, Cx, Entrance, actor, auth, record, revoked, sign_in, signed_in_user},
+    access::{self, Cx, Entrance, actor, auth, revoked, sign_in, signed_in_user},
     bootstrap::USER,
     events::{RegistrationRepeated, SessionRefreshed, TokenIssued},
     messages::{
@@ -80,7 +80,8 @@ pub async fn refresh(cx: Cx, command: RefreshToken) -> Result<Outcome<Refreshed>
         TokenState::Used => {
             // Either the thief comes late, or the owner does: who of them it is cannot be told.
             let event = revoked(&cx, &token.session_id, &token.user_id, "token reuse");
-            record(&cx, &event, Some(tables::end_session(&token.session_id))).await?;
+            // Recorded at once, although the message that caused it is refused.
+            cx.commit(Outcome::done().emit(event).with(tables::end_session(&token.session_id))).await?;
             tracing::warn!(session = token.session_id, "a refresh token was used again: its session is ended");
             return Err(tables::refused());
         }

@@ -3,16 +3,11 @@
 //! Attempts are counted under the address that was given, whether it has an account or not, and under where they come
 //! from; so nothing of what is told, or how long that takes, depends on whether there is an account.
 
-use banyan_sdk::{Fault, FaultCode};
+use banyan_sdk::{Fault, FaultCode, Outcome};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    access::{Cx, record},
-    events::AccountLocked,
-    state::origin,
-    tables::Tables,
-};
+use crate::{access::Cx, events::AccountLocked, state::origin, tables::Tables};
 
 /// How long attempts are remembered, in seconds.
 const WINDOW: u32 = 3600;
@@ -85,8 +80,8 @@ impl Attempt {
         }
         if self.account.count(tables).await? {
             let (email, ip_address) = (self.email.clone(), self.ip_address.clone());
-            record(cx, &AccountLocked { email, ip_address, seconds: WINDOW }, None::<banyan_sdk::store::Statement>)
-                .await?;
+            // Recorded at once, although the message that caused it is refused.
+            cx.commit(Outcome::done().emit(AccountLocked { email, ip_address, seconds: WINDOW })).await?;
         }
         Ok(())
     }
