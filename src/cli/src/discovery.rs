@@ -6,9 +6,7 @@ use banyan_sdk::config::{Config, Endpoint, Reader, http_endpoint};
 use banyan_sdk::protocol::Auth;
 use banyan_sdk::protocol::discovery::SERVICE;
 use banyan_sdk::tokens::Keys;
-use compose::observed::State;
 use compose::project::Service;
-use engine::wait::probe;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,6 +14,7 @@ use tokio::net::TcpStream;
 use crate::args::RegistryArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::reach::{Reached, Sought};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -43,26 +42,16 @@ impl Registry {
             let token = token(context, &|name| context.env.get(name).cloned())?;
             return Ok(Self { endpoint, token });
         }
-        let loaded = context.load(&["*".to_owned()], &[])?;
-        let service = loaded.project.services.values().find(|it| is_discovery(it)).ok_or_else(|| {
-            Failure::new(Exit::Config, 60, format!("project {} has no service discovery", loaded.project.name))
-                .hint(format!("a service is one when it is called {SERVICE}; or name another one with --url"))
-        })?;
-        let engine = context.engine().await?;
-        let containers = engine.containers(&loaded.project.name).await?;
-        let runs = containers.iter().find(|it| it.service() == service.name && it.state == State::Running);
-        let container = runs.map(|it| it.name.clone()).ok_or_else(|| {
-            Failure::new(Exit::NotRunning, 60, format!("{} does not run", service.name))
-                .hint(format!("bring it up: {}", context.pasteable(&["up", &service.name])))
-        })?;
-        let detail = engine.inspect(&container).await?;
-        let place = probe(&engine, service, &detail).ok_or_else(|| {
-            Failure::new(Exit::NotRunning, 61, format!("{} cannot be reached from here", service.name))
-                .hint("run this where the engine is, or publish the port of service discovery")
-        })?;
-        let host = if place.host.contains(':') { format!("[{}]", place.host) } else { place.host.clone() };
+        let sought = Sought {
+            what: "service discovery",
+            told_by: format!("a service is one when it is called {SERVICE}; or name another one with --url"),
+            port: "the port of service discovery",
+            number: 60,
+        };
+        let reached = Reached::of(context, &sought, is_discovery).await?;
         let endpoint =
-            http_endpoint(&format!("http://{host}:{}", place.port)).expect("an address and a port make an endpoint");
+            http_endpoint(&format!("http://{}", reached.authority())).expect("an address and a port make an endpoint");
+        let service = reached.service;
         let token = token(context, &|name| service.environment.get(name).cloned().flatten())?;
         Ok(Self { endpoint, token })
     }

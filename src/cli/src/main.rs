@@ -14,6 +14,7 @@ mod identity;
 mod lock;
 mod preflight;
 mod project;
+mod reach;
 mod report;
 mod setup;
 mod stack;

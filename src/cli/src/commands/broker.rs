@@ -6,13 +6,12 @@ use std::time::Duration;
 use banyan_sdk::bus::Bus;
 use banyan_sdk::bus::rabbit::{RabbitBus, RabbitOptions};
 use banyan_sdk::config::{Endpoint, Secret};
-use compose::observed::{Container, State};
 use compose::project::{Protocol, Service};
 use engine::Engine;
-use engine::wait::probe;
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
+use crate::reach::{Reached, Sought};
 
 /// How long the broker may take for a connection, and for one question.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,30 +29,20 @@ pub struct Broker {
 impl Broker {
     /// That of the project which `context` tells of, with a connection that is called `name` there.
     pub async fn of(context: &Context, name: &str) -> Result<Self, Failure> {
-        let loaded = context.load(&["*".to_owned()], &[])?;
+        let sought = Sought {
+            what: "message broker",
+            told_by: "a service is one when its `x-banyan.ready.protocol` is `amqp`".to_owned(),
+            port: "the broker's port",
+            number: 40,
+        };
         let is_broker =
-            |service: &&Service| service.extension.ready.as_ref().is_some_and(|it| it.protocol == Protocol::Amqp);
-        let service = loaded.project.services.values().find(is_broker).ok_or_else(|| {
-            Failure::new(Exit::Config, 40, format!("project {} has no message broker", loaded.project.name))
-                .hint("a service is one when its `x-banyan.ready.protocol` is `amqp`")
-        })?;
-        let engine = context.engine().await?;
-        let containers = engine.containers(&loaded.project.name).await?;
-        let runs = |c: &&Container| c.service() == service.name && c.state == State::Running;
-        let container = containers.iter().find(runs).map(|c| c.name.clone()).ok_or_else(|| {
-            Failure::new(Exit::NotRunning, 40, format!("{} does not run", service.name))
-                .hint(format!("bring it up: {}", context.pasteable(&["up", &service.name])))
-        })?;
-        let detail = engine.inspect(&container).await?;
-        let place = probe(&engine, service, &detail).ok_or_else(|| {
-            Failure::new(Exit::NotRunning, 41, format!("{} cannot be reached from here", service.name))
-                .hint("run this where the engine is, or publish the broker's port")
-        })?;
-        let authority = if place.host.contains(':') { format!("[{}]", place.host) } else { place.host.clone() };
-        let mut endpoint = Endpoint::parse(&format!("amqp://{authority}:{}", place.port), &["amqp"], 5672)
+            |service: &Service| service.extension.ready.as_ref().is_some_and(|it| it.protocol == Protocol::Amqp);
+        let reached = Reached::of(context, &sought, is_broker).await?;
+        let mut endpoint = Endpoint::parse(&format!("amqp://{}", reached.authority()), &["amqp"], 5672)
             .expect("an address and a port make an endpoint");
-        endpoint.user.clone_from(&place.ready.user);
-        endpoint.password = place.ready.password.clone().map(Secret::new);
+        let Reached { engine, container, place, .. } = reached;
+        endpoint.user = place.ready.user;
+        endpoint.password = place.ready.password.map(Secret::new);
         let options =
             RabbitOptions { connect_timeout: PATIENCE, patience: PATIENCE, ..RabbitOptions::new(endpoint, name) };
         Ok(Self { engine, container, bus: Arc::new(RabbitBus::new(options)) })
