@@ -191,23 +191,20 @@ impl Node<'_> {
         if queues(archived).is_none_or(|queues| queues.iter().any(|queue| queue.most > 0)) {
             return Ok(false);
         }
-        let here = self.all().await?;
-        Ok(defined_as(&here, archived) && here.queues.values().all(|queue| queue.messages == 0))
+        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} {COUNT} D(), C().")]).await?;
+        let here = self.answer(text)?;
+        Ok(same(here.defined.as_ref(), archived) && here.queues.values().all(|queue| queue.messages == 0))
     }
 
     /// True when that is still so, but for messages.
     pub async fn is_defined_as(&self, archived: &archive::Store) -> Result<bool> {
-        Ok(defined_as(&self.all().await?, archived))
+        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} D().")]).await?;
+        Ok(same(defined(&text).as_ref(), archived))
     }
 
     /// Empties all durable queues: what those said who were stopped is of a time that is over.
     pub async fn empty(&self) -> Result<()> {
         self.program(&["rabbitmqctl", "-q", "eval", EMPTY]).await.map(|_| ())
-    }
-
-    async fn all(&self) -> Result<Answer> {
-        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} {COUNT} D(), C().")]).await?;
-        self.answer(text)
     }
 
     fn answer(&self, text: String) -> Result<Answer> {
@@ -261,8 +258,8 @@ impl Armed {
     }
 }
 
-fn defined_as(here: &Answer, archived: &archive::Store) -> bool {
-    here.defined.is_some() && here.defined.as_ref() == archived.facts.get(FACT_DEFINED)
+fn same(defined: Option<&String>, archived: &archive::Store) -> bool {
+    defined.is_some() && defined == archived.facts.get(FACT_DEFINED)
 }
 
 /// The numbers of messages alone.
