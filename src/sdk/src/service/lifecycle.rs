@@ -32,7 +32,7 @@ use crate::{
 
 use super::{
     Running, Service, Tables,
-    beginning::Beginnings,
+    beginning::{self, Beginning},
     beside,
     checker::Checker,
     intake::Intake,
@@ -191,7 +191,7 @@ where
     let deliveries = tokio::select! {
         () = stop.cancelled() => return None,
         deliveries = async {
-            prepared.beginnings.done(&board).await;
+            prepared.begin(&board).await;
             prepared.opened(&board).await
         } => deliveries?,
     };
@@ -204,10 +204,15 @@ where
 /// The event store, with the service's own tables in its database.
 async fn opened(database: &Endpoint, options: Options, tables: &[Tables]) -> Result<EventStore, StoreError> {
     let store = EventStore::connect(database, options).await?;
+    make(&store, tables).await?;
+    Ok(store)
+}
+
+async fn make(store: &EventStore, tables: &[Tables]) -> Result<(), StoreError> {
     for (set, migrations) in tables {
         store.migrate(set, migrations).await?;
     }
-    Ok(store)
+    Ok(())
 }
 
 /// Runs a service on a platform that is there already.
@@ -216,13 +221,11 @@ where
     S: Send + Sync + 'static,
 {
     let board = Board::new(&service.name, &service.version, []);
-    for (set, migrations) in &service.tables {
-        if let Some(store) = &platform.store {
-            store.migrate(set, migrations).await?;
-        }
+    if let Some(store) = &platform.store {
+        make(store, &service.tables).await?;
     }
     let prepared = prepare(service, platform, board.clone(), Some(false))?;
-    prepared.beginnings.done(&board).await;
+    prepared.begin(&board).await;
     let deliveries = prepared.open().await?;
     Ok(prepared.run(deliveries))
 }
@@ -231,7 +234,7 @@ where
 struct Prepared<S> {
     runtime: Arc<Runtime>,
     bus: Arc<dyn Bus>,
-    beginnings: Beginnings<S>,
+    beginnings: Vec<Beginning<S>>,
     topology: Topology,
     intakes: Vec<(String, u16, Arc<Intake<S>>)>,
     state: Arc<S>,
@@ -324,11 +327,16 @@ where
         let announced = Announced { version: service.version, contracts, listened_to, forced };
         Presence::new(Arc::clone(&runtime), unique, announced, board.clone())
     });
-    let beginnings = Beginnings { steps: service.beginnings, state: Arc::clone(&state), runtime: Arc::clone(&runtime) };
-    Ok(Prepared { runtime, bus, beginnings, topology, intakes, state, beside: service.tasks, board, presence })
+    let (beginnings, beside) = (service.beginnings, service.tasks);
+    Ok(Prepared { runtime, bus, beginnings, topology, intakes, state, beside, board, presence })
 }
 
 impl<S: Send + Sync + 'static> Prepared<S> {
+    /// What comes before the first message.
+    async fn begin(&self, board: &Board) {
+        beginning::all(&self.beginnings, &self.state, &self.runtime, board).await;
+    }
+
     /// Makes the queues and begins to be handed messages, which wait until the service runs.
     async fn open(&self) -> Result<Vec<Deliveries>, BusError> {
         self.bus.declare(&self.topology).await?;
