@@ -8,6 +8,7 @@ mod intake;
 mod lifecycle;
 mod once;
 mod panics;
+mod prepared;
 mod presence;
 mod queues;
 mod running;
