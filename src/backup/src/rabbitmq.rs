@@ -27,7 +27,7 @@ use engine::docker::process::{Command, Output};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use questions::{COUNT, DEFINED, EMPTY, EXPIRED, WRITTEN, defined, tally};
+use questions::{COUNT, DEFINED, EMPTY, END, EXPIRED, WRITTEN, defined, tally};
 
 /// How long the node may take to answer a question; each starts an Erlang runtime.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -150,13 +150,14 @@ impl Node<'_> {
     /// Prepares two counts of all durable queues.
     pub async fn arm(&self, id: &str) -> Result<Armed> {
         // in a folder of the node's own, whose files it can delete whoever they belong to; not at once, because the engine
-        // is still setting their mode and owner when they are seen
+        // is still setting their mode and owner when they are seen. The first count comes before the writing: what comes in
+        // between may be in the copy or not, what was counted must be
         let folder = format!("/tmp/.banyan-{id}");
         let code = format!(
             "{COUNT} {WRITTEN} {DEFINED} P = \"{folder}\", file:make_dir(P), io:format(\"banyan armed~n\"), \
              W = fun Wait(_, 0) -> late; Wait(F, N) -> case filelib:is_file(F) of true -> ok; \
              false -> timer:sleep(5), Wait(F, N - 1) end end, \
-             try ok = W(P ++ \"/1\", {rounds}), S(), D(), C(), ok = W(P ++ \"/2\", {rounds}), C() \
+             try ok = W(P ++ \"/1\", {rounds}), D(), C(), S(), {END}, ok = W(P ++ \"/2\", {rounds}), C(), {END} \
              after timer:sleep(500), [file:delete(P ++ F) || F <- [\"/1\", \"/2\"]], file:del_dir(P) end.",
             rounds = LIMIT.as_millis() / 5
         );
@@ -181,7 +182,7 @@ impl Node<'_> {
     }
 
     async fn counts(&self) -> Result<Counts> {
-        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{COUNT} C().")]).await?;
+        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{COUNT} C(), {END}.")]).await?;
         Ok(messages(&self.answer(text)?.queues))
     }
 
@@ -191,7 +192,7 @@ impl Node<'_> {
         if queues(archived).is_none_or(|queues| queues.iter().any(|queue| queue.most > 0)) {
             return Ok(false);
         }
-        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} {COUNT} D(), C().")]).await?;
+        let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} {COUNT} D(), C(), {END}.")]).await?;
         let here = self.answer(text)?;
         Ok(same(here.defined.as_ref(), archived) && here.queues.values().all(|queue| queue.messages == 0))
     }

@@ -37,8 +37,10 @@ H = fun(B) -> lists:flatten([io_lib:format("~2.16.0b", [X]) || <<X>> <= B]) end,
         {true, O} when O =/= true -> io:format("banyan queue ~s ~s ~w ~w ~w ~w~n", [H(V), H(N), M, P, F, E]);
         _ -> ok
     end
-end || Q <- rabbit_amqqueue:list()],
-io:format("banyan end~n") end,"#;
+end || Q <- rabbit_amqqueue:list()] end,"#;
+
+/// Says that the answer is whole.
+pub const END: &str = r#"io:format("banyan end~n")"#;
 
 /// `D()` prints a digest of all that is defined in the node: who may log in and do what, queues, exchanges, bindings,
 /// policies. It is the same for two nodes that differ in nothing of that; maps and lists of maps have no order. Left out:
@@ -79,7 +81,7 @@ pub fn defined(text: &str) -> Option<String> {
     text.lines().find_map(|l| l.strip_prefix("banyan defined ")).map(str::to_owned)
 }
 
-/// Reads what `C()` printed; `None` when it is not whole.
+/// Reads what `C()` printed, up to `END`; `None` when it is not whole.
 pub fn tally(text: &str) -> Option<Tally> {
     text.lines().any(|l| l == "banyan end").then_some(())?;
     let lines = text.lines().filter_map(|l| l.strip_prefix("banyan queue "));
