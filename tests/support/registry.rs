@@ -58,9 +58,10 @@ impl Registry {
         self.kept.0.lock().unwrap()
     }
 
-    /// Publishes an image with one file in it, which is also its version; gives its reference.
-    pub fn publish(&self, name: &str, content: &str) -> String {
-        self.publish_layers(name, content, &[content.to_owned()])
+    /// Publishes an image of a version; gives its reference. No other registry has the same image: an engine that was
+    /// told to forget one of two equal ones would forget both.
+    pub fn publish(&self, name: &str, version: &str) -> String {
+        self.publish_layers(name, version, &[format!("{version} of {}", self.place)])
     }
 
     /// The same with a layer for each content.

@@ -345,6 +345,11 @@ impl Ears {
         wanted.map(|it| it.payload.read().unwrap()).collect()
     }
 
+    /// The same once there are so many; what is known is told a moment later.
+    pub async fn so_many<E: Event>(&self, count: usize, service: &str) -> Vec<E> {
+        until(E::EVENT_TYPE, async || Some(self.all(service)).filter(|heard| heard.len() >= count)).await
+    }
+
     pub async fn first<E: Event>(&self, service: &str) -> E {
         until(E::EVENT_TYPE, async || self.all(service).into_iter().next()).await
     }
