@@ -112,7 +112,8 @@ pub fn publish(stage: &Stage, numbers: std::ops::Range<usize>) {
         let (asking, plain) = (connection.create_channel().await.unwrap(), connection.create_channel().await.unwrap());
         asking.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         for queue in QUEUES {
-            let channel = if queue.ends_with("unasked") { &plain } else { &asking };
+            let unasked = queue.ends_with("unasked");
+            let channel = if unasked { &plain } else { &asking };
             let mut arguments = FieldTable::default();
             if queue.ends_with("quorum") {
                 arguments.insert(ShortString::from("x-queue-type"), AMQPValue::LongString("quorum".into()));
@@ -139,10 +140,10 @@ pub fn publish(stage: &Stage, numbers: std::ops::Range<usize>) {
                 );
             }
             for confirm in confirms {
-                assert!(confirm.await.unwrap().is_ack() || queue.ends_with("unasked"));
+                assert!(confirm.await.unwrap().is_ack() || unasked);
             }
             // one that does not confirm is counted before it has taken all that was sent
-            let held = if queue.ends_with("unasked") { was + numbers.len() as u32 } else { 0 };
+            let held = if unasked { was + numbers.len() as u32 } else { 0 };
             while channel.queue_declare(queue.into(), options, arguments.clone()).await.unwrap().message_count() < held
             {
                 tokio::time::sleep(Duration::from_millis(5)).await;

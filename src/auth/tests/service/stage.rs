@@ -192,7 +192,7 @@ impl Stage {
                 Kind::Event => names::event_queue(&self.name, message),
                 _ => names::command_queue(&self.name, message),
             };
-            all.extend([1, 2].map(|step| format!("retry.{queue}.{step}")));
+            all.extend([1, 2].map(|step| names::retry_queue(&queue, step)));
             all.extend([names::dead_letter_queue(&queue), queue]);
         }
         all

@@ -351,7 +351,7 @@ impl Ears {
     }
 
     pub async fn first<E: Event>(&self, service: &str) -> E {
-        until(E::EVENT_TYPE, async || self.all(service).into_iter().next()).await
+        self.so_many(1, service).await.remove(0)
     }
 }
 

@@ -167,8 +167,8 @@ where
     let deliveries = tokio::select! {
         () = stop.cancelled() => return None,
         deliveries = async {
-            prepared.begin(&board).await;
-            prepared.opened(&board).await
+            prepared.begin().await;
+            prepared.opened().await
         } => deliveries?,
     };
     let running = prepared.run(deliveries);
@@ -200,8 +200,8 @@ where
     if let Some(store) = &platform.store {
         make(store, &service.tables).await?;
     }
-    let prepared = prepare(service, platform, board.clone(), Some(false))?;
-    prepared.begin(&board).await;
+    let prepared = prepare(service, platform, board, Some(false))?;
+    prepared.begin().await;
     let deliveries = prepared.open().await?;
     Ok(prepared.run(deliveries))
 }

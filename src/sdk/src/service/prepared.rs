@@ -39,6 +39,7 @@ const PREFETCH: u16 = 10;
 const EVENT_PREFETCH: u16 = 5;
 /// How long a message that failed waits for the broker before it goes back to its queue.
 const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A service that is put together, with no queues yet.
 pub(super) struct Prepared<S> {
     runtime: Arc<Runtime>,
@@ -143,8 +144,8 @@ where
 
 impl<S: Send + Sync + 'static> Prepared<S> {
     /// What comes before the first message.
-    pub async fn begin(&self, board: &Board) {
-        beginning::all(&self.beginnings, &self.state, &self.runtime, board).await;
+    pub async fn begin(&self) {
+        beginning::all(&self.beginnings, &self.state, &self.runtime, &self.board).await;
     }
 
     /// Makes the queues and begins to be handed messages, which wait until the service runs.
@@ -155,12 +156,12 @@ impl<S: Send + Sync + 'static> Prepared<S> {
     }
 
     /// The same, again and again; none when it can never succeed.
-    pub async fn opened(&self, board: &Board) -> Option<Vec<Deliveries>> {
+    pub async fn opened(&self) -> Option<Vec<Deliveries>> {
         loop {
             match self.open().await {
                 Ok(deliveries) => return Some(deliveries),
                 Err(error) => {
-                    board.unhealthy(HANDLERS, &error.to_string());
+                    self.board.unhealthy(HANDLERS, &error.to_string());
                     if !heals(&error) {
                         tracing::error!("cannot start: {error}");
                         return None;
