@@ -153,6 +153,24 @@ pub fn publish(stage: &Stage, numbers: std::ops::Range<usize>) {
     });
 }
 
+/// Puts a message into a queue as a service leaves one behind that is gone: the queue goes away by itself, later.
+pub fn leave_behind(stage: &Stage) {
+    block(async {
+        let connection = broker(stage).await;
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let mut arguments = FieldTable::default();
+        arguments.insert(ShortString::from("x-expires"), AMQPValue::LongInt(600_000));
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare("t.left".into(), options, arguments).await.unwrap();
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let options = BasicPublishOptions::default();
+        let sent = channel.basic_publish("".into(), "t.left".into(), options, b"left", properties).await.unwrap();
+        assert!(sent.await.unwrap().is_ack());
+        connection.close(200, "done".into()).await.unwrap();
+    });
+}
+
 /// Puts messages that will not be there for ever: some expire after two seconds, and some end with the node.
 pub fn mortal(stage: &Stage, messages: usize) {
     block(async {

@@ -70,6 +70,8 @@ pub struct Counted {
     pub flow: Option<u64>,
     /// True when messages, or the queue, go away by themselves.
     pub expires: bool,
+    /// True when the queue itself does: it is no part of what is defined in the node.
+    pub goes: bool,
 }
 
 /// What a node said of itself.
@@ -101,6 +103,9 @@ pub struct Queue {
     pub most: u64,
     /// True when messages, or the queue, go away by themselves.
     pub expires: bool,
+    /// True when the queue itself does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes: bool,
 }
 
 impl Node<'_> {
@@ -187,14 +192,15 @@ impl Node<'_> {
     }
 
     /// True when all is defined in it that is defined in a backup, and nothing else, and neither has a message: nobody
-    /// could tell the restored node from this one.
+    /// could tell the restored node from this one. Queues that go away by themselves count in neither: what a service
+    /// that is gone listened to stays full for a minute.
     pub async fn equals(&self, archived: &archive::Store) -> Result<bool> {
-        if queues(archived).is_none_or(|queues| queues.iter().any(|queue| queue.most > 0)) {
+        if queues(archived).is_none_or(|queues| queues.iter().any(|queue| queue.most > 0 && !queue.goes)) {
             return Ok(false);
         }
         let text = self.program(&["rabbitmqctl", "-q", "eval", &format!("{DEFINED} {COUNT} D(), C(), {END}.")]).await?;
         let here = self.answer(text)?;
-        Ok(same(here.defined.as_ref(), archived) && here.queues.values().all(|queue| queue.messages == 0))
+        Ok(same(here.defined.as_ref(), archived) && here.queues.values().all(|queue| queue.messages == 0 || queue.goes))
     }
 
     /// True when that is still so, but for messages.
@@ -282,8 +288,8 @@ pub fn bounds(before: &Tally, after: &Tally) -> Vec<Queue> {
             }
             None => (0, first.messages.max(second.messages)),
         };
-        let expires = first.expires || second.expires;
-        queues.push(Queue { host: host.clone(), name: name.clone(), least, most, expires });
+        let (expires, goes) = (first.expires || second.expires, second.goes);
+        queues.push(Queue { host: host.clone(), name: name.clone(), least, most, expires, goes });
     }
     queues
 }
@@ -321,7 +327,7 @@ mod tests {
     use super::*;
 
     fn counted(messages: u64, persistent: u64, flow: Option<u64>) -> Counted {
-        Counted { messages, persistent, flow, expires: false }
+        Counted { messages, persistent, flow, expires: false, goes: false }
     }
 
     fn of(name: &str, one: Counted) -> Tally {
@@ -351,6 +357,7 @@ mod tests {
             least,
             most: 20,
             expires,
+            goes: false,
         };
         let expected = [queue("a", 10, false), queue("b", 10, true)];
         let found = |a, b| Counts::from([("/ a".to_owned(), a), ("/ b".to_owned(), b)]);
@@ -374,5 +381,6 @@ mod tests {
         let text =
             serde_json::json!(bounds(&of("q", counted(1, 1, Some(1))), &of("q", counted(1, 1, Some(1))))).to_string();
         assert_eq!(text, r#"[{"host":"/","name":"q","least":1,"most":1,"expires":false}]"#);
+        assert!(!serde_json::from_str::<Vec<Queue>>(&text).unwrap()[0].goes, "also where nothing is said");
     }
 }

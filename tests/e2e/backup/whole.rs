@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::{changed, containers};
 use super::{backup, left_behind, text, undo_of};
-use crate::support::filled::{Contents, assert_same, contents, fill, redis, sql, wreck};
+use crate::support::filled::{Contents, assert_same, contents, fill, leave_behind, redis, sql, wreck};
 use crate::support::{Stage, heavy, run};
 
 #[test]
@@ -115,7 +115,10 @@ fn a_broker_that_holds_the_same_stays(stage: &Stage) {
     for queue in ["t.classic", "t.quorum", "t.unasked"] {
         ctl(&["purge_queue", queue]);
     }
+    // what a service listened to that is gone
+    leave_behind(stage);
     let file = text(&backup(stage, &[]), "file").to_owned();
+    leave_behind(stage);
     let back = || {
         let was = containers(stage, &stage.project());
         redis(stage, &["set", "t:later", "x"]);

@@ -31,10 +31,11 @@ H = fun(B) -> lists:flatten([io_lib:format("~2.16.0b", [X]) || <<X>> <= B]) end,
         _ -> {proplists:get_value(messages, I), 0, none}
     end,
     A = amqqueue:get_arguments(Q),
-    E = lists:any(fun(K) -> lists:keymember(K, 1, A) end, [<<"x-message-ttl">>, <<"x-expires">>]) orelse
+    G = lists:keymember(<<"x-expires">>, 1, A),
+    E = G orelse lists:keymember(<<"x-message-ttl">>, 1, A) orelse
         lists:any(fun(K) -> rabbit_policy:get(K, Q) =/= undefined end, [<<"message-ttl">>, <<"expires">>]),
     case {proplists:get_value(durable, I), proplists:get_value(exclusive, I)} of
-        {true, O} when O =/= true -> io:format("banyan queue ~s ~s ~w ~w ~w ~w~n", [H(V), H(N), M, P, F, E]);
+        {true, O} when O =/= true -> io:format("banyan queue ~s ~s ~w ~w ~w ~w ~w~n", [H(V), H(N), M, P, F, E, G]);
         _ -> ok
     end
 end || Q <- rabbit_amqqueue:list()] end,"#;
@@ -93,8 +94,8 @@ pub fn tally(text: &str) -> Option<Tally> {
             let (messages, persistent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
             let flow = words.next()?;
             let flow = if flow == "none" { None } else { Some(flow.parse().ok()?) };
-            let expires = words.next()?.parse().ok()?;
-            Some((queue, Counted { messages, persistent, flow, expires }))
+            let (expires, goes) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            Some((queue, Counted { messages, persistent, flow, expires, goes }))
         })
         .collect()
 }
@@ -110,21 +111,20 @@ mod tests {
     use super::*;
 
     fn counted(messages: u64, persistent: u64, flow: Option<u64>, expires: bool) -> Counted {
-        Counted { messages, persistent, flow, expires }
+        Counted { messages, persistent, flow, expires, goes: expires }
     }
 
     #[test]
     fn queues_are_read_whatever_their_names() {
-        let text =
-            "banyan queue 2f 6f7264657273 12 11 400 false\nbanyan queue 2f c3a40a20 0 0 none true\nbanyan end\nok\n";
+        let text = "banyan queue 2f 6f7264657273 12 11 400 false false\nbanyan queue 2f c3a40a20 0 0 none true true\nbanyan end\nok\n";
         let name = |name: &str| ("/".to_owned(), name.to_owned());
         let expected = Tally::from([
             (name("orders"), counted(12, 11, Some(400), false)),
             (name("ä\n "), counted(0, 0, None, true)),
         ]);
         assert_eq!(tally(text), Some(expected));
-        assert_eq!(tally("banyan queue 2f 6f 12 12 1 false\n"), None, "cut off");
-        assert_eq!(tally("banyan queue 2f 6f undefined 1 1 false\nbanyan end\n"), None);
+        assert_eq!(tally("banyan queue 2f 6f 12 12 1 false false\n"), None, "cut off");
+        assert_eq!(tally("banyan queue 2f 6f undefined 1 1 false false\nbanyan end\n"), None);
     }
 
     #[test]
