@@ -19,6 +19,7 @@ use crate::{
         permission,
     },
     runtime::Runtime,
+    shared::Shared,
     store::{EventStore, Stream},
 };
 
@@ -177,6 +178,11 @@ impl<S> Context<S> {
     /// The cache of the service.
     pub fn cache(&self) -> &Cache {
         &self.runtime.cache
+    }
+
+    /// What all instances of the service share, in Redis.
+    pub fn shared(&self) -> Shared {
+        self.runtime.cache.shared()
     }
 
     /// The metrics of the service.
