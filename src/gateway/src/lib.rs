@@ -3,6 +3,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod addresses;
+#[cfg(test)]
+#[path = "../../sdk/tests/dice/mod.rs"]
+mod dice;
+#[allow(dead_code)]
+mod limits;
+#[allow(dead_code)]
+mod load;
+#[cfg(test)]
+#[path = "../../sdk/tests/cache/server.rs"]
+mod server_of_tests;
 
 use axum::Router;
 use banyan_sdk::{
