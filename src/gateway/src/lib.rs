@@ -22,6 +22,16 @@ mod following;
 mod problem;
 mod room;
 mod settings;
+#[cfg(test)]
+#[path = "../../sdk/tests/dice/mod.rs"]
+mod dice;
+#[allow(dead_code)]
+mod limits;
+#[allow(dead_code)]
+mod load;
+#[cfg(test)]
+#[path = "../../sdk/tests/cache/server.rs"]
+mod server_of_tests;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@
 //! | `cache:{service}:{type}:{key}` | the stamps of its tags, then the value as JSON |
 //! | `cache-lock:{service}:{type}:{key}` | the process that loads it right now |
 //! | `cache-tag:{service}:…` | the stamp of a tag (`tag/{tag}`), of a type (`type/{type}`), of everything (`all`) |
+//! | `shared:{service}:{key}` | nothing of the cache's: what instances share beside it, see [`Cache::shared`] |
 //!
 //! Keys that are longer than 128 bytes are replaced by their SHA-256, in hex.
 //!
@@ -20,12 +21,12 @@ mod breaker;
 mod entry;
 mod flight;
 mod key;
-mod link;
+pub(crate) mod link;
 mod load;
 mod memory;
 mod pending;
 mod redis;
-mod shelf;
+pub(crate) mod shelf;
 
 pub use memory::Memory;
 
@@ -44,6 +45,7 @@ use crate::{
     flow,
     metrics::{Counter, Metrics},
     protocol,
+    shared::Shared,
     telemetry::Tracer,
 };
 use flight::{Begun, Flights, Pilot, Purpose};
@@ -152,6 +154,16 @@ impl Cache {
             metrics: metrics.clone(),
             counters: RwLock::default(),
         }))
+    }
+
+    /// What the instances of the service share beside their cache, over the same connection.
+    #[must_use]
+    pub fn shared(&self) -> Shared {
+        let link = match &self.0.shelf {
+            Shelf::Redis(redis) => Some(redis.link()),
+            Shelf::Memory(_) => None,
+        };
+        Shared::new(link, &self.0.service)
     }
 
     /// Records a span of everything that Redis is asked for; the first tracer wins.

@@ -21,6 +21,7 @@ use crate::{
         permission,
     },
     runtime::Runtime,
+    shared::Shared,
     store::{EventStore, Stream},
     telemetry::Tracer,
 };
@@ -210,6 +211,11 @@ impl<S> Context<S> {
     /// The cache of the service.
     pub fn cache(&self) -> &Cache {
         &self.runtime.cache
+    }
+
+    /// What all instances of the service share, in Redis.
+    pub fn shared(&self) -> Shared {
+        self.runtime.cache.shared()
     }
 
     /// The metrics of the service.

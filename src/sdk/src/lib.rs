@@ -43,6 +43,7 @@ pub mod retry;
 mod runtime;
 pub mod server;
 mod service;
+pub mod shared;
 pub mod store;
 pub mod telemetry;
 pub mod testing;

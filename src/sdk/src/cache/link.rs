@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{FromRedisValue, Pipeline, RedisError, aio::MultiplexedConnection, pipe};
+use redis::{FromRedisValue, Pipeline, RedisError, ScriptInvocation, aio::MultiplexedConnection, pipe};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -20,7 +20,7 @@ use crate::{
     telemetry::Tracer,
 };
 
-pub(super) struct Link {
+pub(crate) struct Link {
     place: Place,
     password: Option<Secret>,
     /// How long one exchange may take, with connecting.
@@ -32,6 +32,13 @@ pub(super) struct Link {
     tracer: OnceLock<Tracer>,
     /// The number of the database.
     instance: String,
+}
+
+/// What Redis is asked.
+#[derive(Clone, Copy)]
+enum Question<'a> {
+    Commands(&'a Pipeline),
+    Script(&'a ScriptInvocation<'a>),
 }
 
 /// The connection, if there is one.
@@ -67,16 +74,33 @@ impl Link {
     }
 
     /// Asks Redis, unless it is known to be gone.
-    pub(super) async fn ask<T: FromRedisValue>(
+    pub(crate) async fn ask<T: FromRedisValue>(
         self: &Arc<Self>,
         what: &'static str,
         pipeline: &Pipeline,
+    ) -> Result<T, Unavailable> {
+        self.put(what, Question::Commands(pipeline)).await
+    }
+
+    /// The same for a script, which Redis is sent when it does not know it yet.
+    pub(crate) async fn run<T: FromRedisValue>(
+        self: &Arc<Self>,
+        what: &'static str,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, Unavailable> {
+        self.put(what, Question::Script(script)).await
+    }
+
+    async fn put<T: FromRedisValue>(
+        self: &Arc<Self>,
+        what: &'static str,
+        question: Question<'_>,
     ) -> Result<T, Unavailable> {
         let advice = locked(&self.breaker).advice(Instant::now());
         match advice {
             Advice::Use => {
                 let _span = self.tracer.get().and_then(|tracer| tracer.asking("redis", what, &self.instance));
-                self.attempt(pipeline).await
+                self.attempt(question).await
             }
             Advice::Skip => Err(Unavailable),
             Advice::Probe => {
@@ -85,24 +109,27 @@ impl Link {
                     let mut ping = pipe();
                     ping.cmd("PING").ignore();
                     // the breaker hears of it
-                    let _: Result<(), Unavailable> = link.attempt(&ping).await;
+                    let _: Result<(), Unavailable> = link.attempt(Question::Commands(&ping)).await;
                 });
                 Err(Unavailable)
             }
         }
     }
 
-    async fn attempt<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Unavailable> {
+    async fn attempt<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Unavailable> {
         let mut used = None;
         let exchange = async {
             let (number, mut connection) = self.connection().await?;
             used = Some(number);
-            pipeline.query_async(&mut connection).await
+            match question {
+                Question::Commands(pipeline) => pipeline.query_async(&mut connection).await,
+                Question::Script(script) => script.invoke_async(&mut connection).await,
+            }
         };
         match timeout(self.deadline, exchange).await {
             Ok(Ok(answer)) => {
                 if locked(&self.breaker).succeeded() == Change::Closed {
-                    info!("the cache is back");
+                    info!("Redis is back");
                 }
                 Ok(answer)
             }
@@ -152,7 +179,7 @@ impl Link {
         self.failures.add(1);
         if locked(&self.breaker).failed(Instant::now()) == Change::Opened {
             let reason = self.password.as_ref().map_or_else(|| reason.to_owned(), |it| it.redact(reason));
-            warn!("the cache is gone, everything is loaded until it is back: {reason}");
+            warn!("Redis is gone; everything is loaded, and nothing shared, until it is back: {reason}");
         }
         Unavailable
     }

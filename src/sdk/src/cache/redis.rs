@@ -66,6 +66,10 @@ impl Redis {
         self.link.ask(what, pipeline).await
     }
 
+    pub(super) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link)
+    }
+
     pub(super) fn trace(&self, tracer: &Tracer) {
         self.link.trace(tracer);
     }

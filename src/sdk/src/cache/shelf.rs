@@ -10,7 +10,7 @@ pub(super) const STAMP_LIFE: Duration = Duration::from_secs(3_600);
 
 /// The shelf could not be asked, or did not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unavailable;
+pub(crate) struct Unavailable;
 
 /// What lies on the shelf.
 #[derive(Debug, Default, PartialEq, Eq)]

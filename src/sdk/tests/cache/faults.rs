@@ -1,79 +1,22 @@
 //! Redis dead, silent, flushed, or robbed: callers get what they asked for, no later than they must.
 
-use std::{
-    net::TcpListener,
-    path::PathBuf,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use banyan_sdk::{
     cache::{Cache, Policy},
-    config::Endpoint,
     metrics::Metrics,
 };
-use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+
+use crate::{
+    server::Server,
+    support::{Caches, History, LONG, Source, service, until},
 };
 
-use crate::support::{Caches, History, LONG, Source, service, until};
-
-/// A Redis of the test's own; killed with it.
-struct Server {
-    folder: TempDir,
-    port: u16,
-}
-
-impl Server {
-    fn absent() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { folder: TempDir::new().unwrap(), port }
-    }
-
-    fn start() -> Self {
-        let server = Self::absent();
-        server.tell("start");
-        server
-    }
-
-    fn tell(&self, command: &str) {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/servers/redis");
-        let mut told = Command::new(script);
-        told.arg(command).arg(self.folder.path()).arg(self.port.to_string());
-        let output = told.output().unwrap();
-        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        Endpoint::parse(&format!("redis://127.0.0.1:{}", self.port), &["redis"], 6379).unwrap()
-    }
-
-    /// As a service has it, with the usual deadline.
-    fn caches(&self) -> Caches {
-        let (service, metrics) = (service(), Metrics::new("tested"));
-        let cache = || Cache::redis(&self.endpoint(), &service, &metrics);
-        Caches { first: cache(), second: cache(), metrics }
-    }
-
-    async fn command(&self, command: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if self.folder.path().join("pid").exists() {
-            // it may be stopped, or dead already
-            let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap();
-            let _ = Command::new("kill").args(["-KILL", pid.trim()]).output();
-        }
-    }
+/// As a service has them, with the usual deadline.
+fn caches(server: &Server) -> Caches {
+    let (service, metrics) = (service(), Metrics::new("tested"));
+    let cache = || Cache::redis(&server.endpoint(), &service, &metrics);
+    Caches { first: cache(), second: cache(), metrics }
 }
 
 /// How long each of `calls` takes, for as many keys, sorted.
@@ -128,7 +71,7 @@ async fn a_crowd_that_does_not_share_its_load_is_seen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_was_never_there_is_used_once_it_is() {
     let server = Server::absent();
-    let caches = server.caches();
+    let caches = caches(&server);
     works_without_redis(&caches, "absent").await;
     assert!(caches.metric("cache_errors_total") >= 3);
     server.tell("start");
@@ -138,7 +81,7 @@ async fn a_redis_that_was_never_there_is_used_once_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_dies_is_missed_by_nobody() {
     let server = Server::start();
-    let caches = server.caches();
+    let caches = caches(&server);
     until_it_is_kept(&caches.first).await;
     for round in 0..3 {
         server.tell("kill");
@@ -152,7 +95,7 @@ async fn a_redis_that_dies_is_missed_by_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_does_not_answer_holds_nobody_up() {
     let server = Server::start();
-    let caches = server.caches();
+    let caches = caches(&server);
     until_it_is_kept(&caches.first).await;
     server.tell("pause");
     works_without_redis(&caches, "paused").await;
@@ -163,7 +106,7 @@ async fn a_redis_that_does_not_answer_holds_nobody_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_flush_everything_is_loaded_once() {
     let server = Server::start();
-    let caches = server.caches();
+    let caches = caches(&server);
     until_it_is_kept(&caches.first).await;
     until_it_is_kept(&caches.second).await;
     let (source, mut history) = (Source::open(), History::default());
@@ -179,7 +122,7 @@ async fn after_a_flush_everything_is_loaded_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_forgotten_while_redis_was_silent_does_not_come_back() {
     let server = Server::start();
-    let caches = server.caches();
+    let caches = caches(&server);
     until_it_is_kept(&caches.first).await;
     until_it_is_kept(&caches.second).await;
     let source = Source::open();
