@@ -1,12 +1,14 @@
 //! What a service is told by its environment: read once, typed, every mistake reported together.
 
 mod endpoint;
+mod limits;
 mod reader;
 mod secret;
 mod stores;
 mod tokens;
 
 pub use endpoint::Endpoint;
+pub use limits::Limits;
 pub use reader::{Problem, Reader};
 pub use secret::Secret;
 pub(crate) use stores::redis_database;
@@ -48,6 +50,8 @@ pub struct Config {
     pub force_contracts: bool,
     /// How access tokens are made and checked.
     pub tokens: Tokens,
+    /// How much of its HTTP server a client may take up, and for how long.
+    pub limits: Limits,
 }
 
 /// Whether spans are recorded, how many, and where they go.
@@ -126,6 +130,7 @@ impl Config {
         let discovery = reader.parsed_or("SERVICE_DISCOVERY_ENABLED", SWITCH, switch, true);
         let force_contracts = reader.parsed_or("FORCE_CONTRACTS", SWITCH, switch, false);
         let tokens = Tokens::read(reader, environment);
+        let limits = Limits::read(reader);
         Some(Self {
             service: service?,
             version: version?,
@@ -138,6 +143,7 @@ impl Config {
             discovery: discovery?,
             force_contracts: force_contracts?,
             tokens: tokens?,
+            limits: limits?,
         })
     }
 }

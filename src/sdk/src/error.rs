@@ -37,9 +37,6 @@ pub enum Error {
     /// The signals that stop the service could not be caught.
     #[error("cannot listen for termination signals")]
     Signals(#[source] io::Error),
-    /// The HTTP server failed while it was running.
-    #[error("cannot serve HTTP requests")]
-    Serve(#[source] io::Error),
 }
 
 struct Listed<'a, T>(&'a [T]);

@@ -17,12 +17,12 @@ const LONGEST_CORRELATION_ID: usize = 128;
 
 pub(crate) async fn not_found(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let message = format!("nothing is served at {method} {}", uri.path());
-    refusal(StatusCode::NOT_FOUND, "NotFound", "NOT_FOUND", message, &headers)
+    refusal(StatusCode::NOT_FOUND, "NotFound", "NOT_FOUND", message, correlation(&headers))
 }
 
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let message = format!("{} does not take {method}", uri.path());
-    refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "METHOD_NOT_ALLOWED", message, &headers)
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "METHOD_NOT_ALLOWED", message, correlation(&headers))
 }
 
 /// The answer that says what a fault says.
@@ -40,22 +40,44 @@ pub fn refused(fault: &Fault, headers: &HeaderMap) -> Response {
         Category::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
         Category::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
     };
-    let mut answer = refusal(status, error, fault.code.as_str(), fault.message.clone(), headers);
+    let mut answer = refusal(status, error, fault.code.as_str(), fault.message.clone(), correlation(headers));
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     answer
 }
 
-fn refusal(status: StatusCode, error: &str, code: &str, message: String, headers: &HeaderMap) -> Response {
+/// The answer to a body that says itself that it is longer than `limit`.
+pub(crate) fn too_large(limit: usize, headers: &HeaderMap) -> Response {
+    let message = format!("the body is longer than {limit} bytes");
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", "PAYLOAD_TOO_LARGE", message, correlation(headers))
+}
+
+/// The answer to a body that did not come in time.
+pub(crate) fn too_slow(correlation_id: Option<&HeaderValue>) -> Response {
+    let message = "the body did not come in time".to_owned();
+    refusal(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "REQUEST_TIMEOUT", message, correlation_id)
+}
+
+/// The id that answers to a request repeat.
+pub(crate) fn correlation(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(CORRELATION_HEADER)
+}
+
+fn refusal(
+    status: StatusCode,
+    error: &str,
+    code: &str,
+    message: String,
+    correlation_id: Option<&HeaderValue>,
+) -> Response {
     let mut body = json!({
         "error": error,
         "message": message,
         "code": code,
         "timestamp": clock::now(),
     });
-    let correlation_id = headers
-        .get(CORRELATION_HEADER)
+    let correlation_id = correlation_id
         .and_then(|value| value.to_str().ok())
         .filter(|id| !id.is_empty() && id.len() <= LONGEST_CORRELATION_ID);
     if let Some(id) = correlation_id {

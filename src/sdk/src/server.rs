@@ -1,5 +1,12 @@
 //! Runs a service: HTTP until a termination signal, then drain and stop.
 
+mod bodies;
+mod connections;
+mod framing;
+mod patience;
+mod places;
+mod stream;
+
 use std::{
     fmt::Write as _,
     future::Future,
@@ -8,12 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use serde_json::Value;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -28,6 +35,7 @@ use crate::{
     refusal,
 };
 
+use connections::Connections;
 pub use refusal::refused;
 
 /// How long the connections to dependencies may take to close politely.
@@ -74,6 +82,7 @@ pub(crate) async fn serve_on<F: Future<Output = ()>>(
     beside: impl FnOnce(CancellationToken) -> F,
 ) -> Result<(), Error> {
     logging::init(&config.service, config.log_level);
+    places::raise_file_limit();
     let signals = Signals::listen()?;
     let listener = listen(config.port).await?;
     let stop = signals.first.clone();
@@ -143,19 +152,20 @@ async fn run_on(
         info!("stopping");
         begun.cancel();
     });
+    let connections = Connections::new(routes, &config.limits);
+    tokio::select! {
+        () = connections.accept(listener) => {}
+        () = shutdown => info!("stopping"),
+    }
     let limit = config.shutdown_timeout;
-    let result = tokio::select! {
-        result = serving => result.map_err(Error::Serve),
-        () = async { draining.cancelled().await; sleep(limit).await } => {
-            warn!(limit_ms = limit.as_millis() as u64, "stopped with requests unanswered: the time to finish them is over");
-            Ok(())
-        }
-    };
+    if !connections.drain(limit).await {
+        warn!(limit_ms = limit.as_millis() as u64, "stopped with requests unanswered: the time to finish them is over");
+    }
 
     stop.cancel();
     let _ = timeout(CLOSE_LIMIT, monitors.join_all()).await;
     info!("stopped");
-    result
+    Ok(())
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {
