@@ -3,6 +3,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod addresses;
+mod catalog;
+mod rest;
 
 use axum::Router;
 use banyan_sdk::{
