@@ -61,16 +61,12 @@ fn paths_and_names_are_all_there() {
         all,
         [
             "get /api/other/get-user otherGetUser",
-            "get /api/users listUsers",
             "post /api/users createUser",
-            "delete /api/users/{userId} deleteUser",
-            "put /api/users/{userId} updateUser",
+            "get /api/users listUsers",
             "get /api/users/{id} getUser",
+            "put /api/users/{userId} updateUser",
+            "delete /api/users/{userId} deleteUser",
         ]
-        .into_iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect::<Vec<_>>()
     );
 }
 
