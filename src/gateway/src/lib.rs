@@ -32,6 +32,7 @@ mod load;
 #[cfg(test)]
 #[path = "../../sdk/tests/cache/server.rs"]
 mod server_of_tests;
+mod rest;
 
 use std::sync::Arc;
 
