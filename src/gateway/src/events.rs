@@ -27,6 +27,8 @@ mod seats;
 mod sse;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tests;
 mod tickets;
 mod websocket;
 

@@ -1,83 +1,98 @@
-//! The API gateway of the platform.
+//! The API gateway of the platform: every registered contract over REST, GraphQL, WebSocket and SSE, with nothing to
+//! configure. No contract is named here but those of service discovery.
+//!
+//! | what | where |
+//! |---|---|
+//! | settings | `settings.rs` |
+//! | what can be called, as a value of the moment | `catalog.rs` |
+//! | how it is kept up to date | `following.rs` |
+//! | what the protocols made of it, swapped at once | `doors.rs` |
+//! | what happens to every request: who asks, in which flow; headers, log, numbers | `entry.rs`, `caller.rs` |
+//! | the one way to a service | `room.rs` |
+//! | from a fault to what callers see | `problem.rs` |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod addresses;
+mod caller;
+mod catalog;
+mod doors;
+mod entry;
+mod events;
+mod following;
+mod problem;
+mod room;
+mod settings;
 
-use axum::Router;
+use std::sync::Arc;
+
+use axum::{Router, middleware};
 use banyan_sdk::{
-    Error,
-    config::{self, Config, Endpoint, Reader, Stores},
+    Error, Service,
     dependency::{Dependency, Kind},
-    metrics::Metrics,
-    server,
 };
-use tokio::net::TcpListener;
 
-use addresses::Addresses;
+use caller::Who;
+use doors::Doors;
+use room::Room;
+pub use settings::Settings;
+use tokio::sync::watch;
 
-const SERVICE: &str = "api-gateway";
-const PORT: u16 = 3003;
-const DISCOVERY: &str = "http://service-discovery:3002";
-const AUTH: &str = "http://auth-service:3001";
-
-/// What the environment tells this service.
-pub struct Settings {
-    config: Config,
-    stores: Stores,
-    discovery: Endpoint,
-    auth: Endpoint,
-    addresses: Addresses,
+/// What the whole gateway shares.
+pub struct Gateway {
+    room: Room,
+    who: Who,
+    doors: watch::Sender<Arc<Doors>>,
+    events: events::Door,
+    access_log: bool,
 }
 
-impl Settings {
-    /// Reads the settings through `env`; an error lists every mistake in them.
-    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut reader = Reader::new(env);
-        let config = Config::read(&mut reader, SERVICE, PORT);
-        let stores = Stores::read(&mut reader);
-        let discovery = service(&mut reader, "SERVICE_DISCOVERY_URL", DISCOVERY);
-        let auth = service(&mut reader, "AUTH_SERVICE_URL", AUTH);
-        let addresses = reader.parsed_or(
-            "PUBLIC_ADDRESSES",
-            "pairs such as grafana=http://127.0.0.1:5005, separated by spaces",
-            Addresses::parse,
-            Addresses::default(),
-        );
-        let complete = || {
-            Some(Self { config: config?, stores: stores?, discovery: discovery?, auth: auth?, addresses: addresses? })
-        };
-        reader.finish(complete())
-    }
-
-    fn parts(self) -> (Config, Vec<Dependency>, Router) {
-        let mut dependencies = Vec::from(self.stores);
-        dependencies.push(Dependency::new("service-discovery", Kind::Http, self.discovery));
-        dependencies.push(Dependency::new("auth-service", Kind::Http, self.auth));
-        let routes = addresses::routes(&self.config, self.addresses);
-        (self.config, dependencies, routes)
+impl Gateway {
+    /// What can be called right now.
+    fn doors(&self) -> Arc<Doors> {
+        Arc::clone(&self.doors.borrow())
     }
 }
 
-fn service(reader: &mut Reader<'_>, name: &str, default: &str) -> Option<Endpoint> {
-    match reader.value(name) {
-        None => config::http_endpoint(default),
-        Some(_) => reader.parsed(name, "an http:// address", config::http_endpoint),
-    }
+/// The gateway, put together like any other service.
+pub fn service(settings: Settings) -> Service<Arc<Gateway>> {
+    let Settings { config, discovery, auth, addresses, who, forget_after, access_log } = settings;
+    let doors = watch::Sender::new(Arc::new(Doors::default()));
+    let now = doors.subscribe();
+    let events = events::Settings::new(settings::is_development(&config));
+    let events = events::Door::new(events, move || now.borrow().events.clone());
+    let gateway = Arc::new(Gateway { room: Room::default(), who, doors, events, access_log });
+    let routes: Router<Arc<Gateway>> = Router::new().merge(events::router());
+    let routes = routes.with_state(Arc::clone(&gateway)).merge(addresses::routes(&config, addresses));
+    let around = {
+        let gateway = Arc::clone(&gateway);
+        move |routes: Router| routes.layer(middleware::from_fn_with_state(gateway, entry::enter))
+    };
+    let following = following::Following::new(forget_after);
+    following
+        .listening(Service::new(config.service, Arc::clone(&gateway)))
+        .version(config.version)
+        .port(settings::PORT)
+        .without_store()
+        .needs(Dependency::new("service-discovery", Kind::Http, discovery).optional())
+        .needs(Dependency::new("auth-service", Kind::Http, auth).optional())
+        .beside(move |cx| async move {
+            gateway.room.open(cx.clone());
+            gateway.events.hub.open(Arc::clone(cx.bus()), cx.service());
+            let closing = async {
+                cx.stopping().await;
+                gateway.events.close().await;
+            };
+            tokio::join!(following.keep(cx.clone()), closing);
+        })
+        .routes(routes)
+        .around(around)
 }
 
 /// Runs the gateway in this process until it is told to stop.
+///
+/// # Errors
+/// See [`Service::run`].
 pub async fn serve(env: &dyn Fn(&str) -> Option<String>) -> Result<(), Error> {
-    let (config, dependencies, routes) = Settings::read(env)?.parts();
-    server::serve(&config, &Metrics::new(&config.service), dependencies, routes).await
-}
-
-/// Runs the gateway on `listener` until `shutdown` completes.
-pub async fn run(
-    listener: TcpListener,
-    settings: Settings,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Error> {
-    let (config, dependencies, routes) = settings.parts();
-    server::run(listener, &config, &Metrics::new(&config.service), dependencies, routes, shutdown).await
+    service(Settings::read(env)?).run_with(env).await
 }

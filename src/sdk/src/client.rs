@@ -89,6 +89,10 @@ impl Client {
         Self { metrics: Some(metrics.clone()), ..self }
     }
 
+    pub(crate) fn bus(&self) -> &Arc<dyn Bus> {
+        &self.bus
+    }
+
     pub(crate) fn tracer(&self) -> &Tracer {
         &self.tracer
     }

@@ -3,9 +3,11 @@
 use std::{fmt, future::IntoFuture, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     aggregate::{Aggregate, Loaded},
+    bus::Bus,
     cache::Cache,
     client::{COMMAND_TIMEOUT, Call, Published, QUERY_TIMEOUT},
     clock::Now,
@@ -20,6 +22,7 @@ use crate::{
     },
     runtime::Runtime,
     store::{EventStore, Stream},
+    telemetry::Tracer,
 };
 
 /// What a handler is given beside its message. Cheap to clone.
@@ -174,6 +177,36 @@ impl<S> Context<S> {
         self.runtime.commit(outcome.changes, &origin, &self.message, &self.flow, None).await.map(drop)
     }
 
+    /// Sends what is not of a type of its own: a command or query that became known while the service ran. `flow` says on
+    /// whose behalf, and until when.
+    ///
+    /// # Errors
+    /// See [`Client::call`].
+    pub async fn send(&self, call: Call, flow: &Flow) -> Result<Payload, Fault> {
+        self.runtime.client.call(call, flow).await
+    }
+
+    /// The bus that the service is on, for queues of its own.
+    pub fn bus(&self) -> &Arc<dyn Bus> {
+        self.runtime.client.bus()
+    }
+
+    /// What records spans.
+    pub fn tracer(&self) -> &Tracer {
+        self.runtime.client.tracer()
+    }
+
+    /// Work that is to be finished before the service stops, until it is dropped: what came in otherwise than over the bus.
+    #[must_use]
+    pub fn unfinished(&self) -> Unfinished {
+        Unfinished { _token: self.runtime.work.tasks.token() }
+    }
+
+    /// Waits until the service is told to stop.
+    pub async fn stopping(&self) {
+        self.runtime.work.stop.cancelled().await;
+    }
+
     /// The cache of the service.
     pub fn cache(&self) -> &Cache {
         &self.runtime.cache
@@ -233,6 +266,11 @@ impl<S> Context<S> {
     pub async fn invalidate_tag(&self, tag: &str) {
         self.runtime.cache.invalidate_tag(tag).await;
     }
+}
+
+/// See [`Context::unfinished`].
+pub struct Unfinished {
+    _token: TaskTrackerToken,
 }
 
 /// What the answer to a query is kept under: answers may depend on who asks, unless the query says what they depend on.

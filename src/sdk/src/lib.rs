@@ -53,7 +53,7 @@ pub use aggregate::{Aggregate, Loaded};
 pub use banyan_protocol as protocol;
 pub use banyan_protocol::schemars;
 pub use client::{COMMAND_TIMEOUT, Call, Client, Published, QUERY_TIMEOUT};
-pub use context::{Calling, Context, Incoming};
+pub use context::{Calling, Context, Incoming, Unfinished};
 pub use error::Error;
 pub use flow::Flow;
 pub use outcome::Outcome;
@@ -61,7 +61,7 @@ pub use platform::Platform;
 pub use policy::Policy;
 pub use protocol::{Command, Event, Fault, FaultCode, Query};
 pub use sdk_macros::{Command, Event, Query};
-pub use service::{Running, Service};
+pub use service::{Checker, Running, Service};
 
 /// What a service's `main` returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

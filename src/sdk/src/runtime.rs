@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +34,17 @@ pub(crate) struct Runtime {
     pub(crate) projections: BTreeMap<String, Runner>,
     /// The commands and queries that this service handles itself.
     pub(crate) handled: HashSet<&'static str>,
+    /// What is to be finished before the service stops.
+    pub(crate) work: Work,
+}
+
+/// What a service has begun, and whether it is to begin anything more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Work {
+    /// Nothing new is taken.
+    pub(crate) stop: CancellationToken,
+    /// What was taken.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// What became of an outcome.

@@ -36,6 +36,21 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(300);
 /// How long a whole health check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
+/// What is put around all routes of a service.
+pub(crate) type Around = Box<dyn FnOnce(Router) -> Router + Send + Sync>;
+
+/// What a service serves over HTTP: routes of its own, and what is put around those and the common ones.
+pub(crate) struct Site {
+    pub(crate) routes: Router,
+    pub(crate) around: Option<Around>,
+}
+
+impl From<Router> for Site {
+    fn from(routes: Router) -> Self {
+        Self { routes, around: None }
+    }
+}
+
 /// Runs a service in this process: starts its log, serves on its port until SIGTERM or SIGINT, drains and stops. A
 /// second signal stops without draining.
 pub async fn serve(
@@ -45,7 +60,7 @@ pub async fn serve(
     routes: Router,
 ) -> Result<(), Error> {
     let board = dependency::board(&config.service, &config.version, &dependencies, &[]);
-    serve_on(config, metrics, board, dependencies, routes, CancellationToken::cancelled_owned).await
+    serve_on(config, metrics, board, dependencies, routes.into(), CancellationToken::cancelled_owned).await
 }
 
 /// The same with a board that others write to as well, and with work beside it: it is told when to stop, and has until
@@ -55,7 +70,7 @@ pub(crate) async fn serve_on<F: Future<Output = ()>>(
     metrics: &Metrics,
     board: Board,
     dependencies: Vec<Dependency>,
-    routes: Router,
+    site: Site,
     beside: impl FnOnce(CancellationToken) -> F,
 ) -> Result<(), Error> {
     logging::init(&config.service, config.log_level);
@@ -64,7 +79,7 @@ pub(crate) async fn serve_on<F: Future<Output = ()>>(
     let stop = signals.first.clone();
     let serving = async {
         let stopped = stop.clone().cancelled_owned();
-        let result = run_on(listener, config, metrics, board, dependencies, routes, stopped).await;
+        let result = run_on(listener, config, metrics, board, dependencies, site, stopped).await;
         stop.cancel();
         result
     };
@@ -89,7 +104,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let board = dependency::board(&config.service, &config.version, &dependencies, &[]);
-    run_on(listener, config, metrics, board, dependencies, routes, shutdown).await
+    run_on(listener, config, metrics, board, dependencies, routes.into(), shutdown).await
 }
 
 async fn run_on(
@@ -98,7 +113,7 @@ async fn run_on(
     metrics: &Metrics,
     board: Board,
     dependencies: Vec<Dependency>,
-    routes: Router,
+    Site { routes, around }: Site,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let stop = CancellationToken::new();
@@ -113,6 +128,10 @@ async fn run_on(
         .merge(metrics.routes())
         .fallback(refusal::not_found)
         .method_not_allowed_fallback(refusal::method_not_allowed);
+    let routes = match around {
+        Some(around) => around(routes),
+        None => routes,
+    };
     let listener = listener.tap_io(|stream| {
         // Only speed is lost when it is refused.
         let _ = stream.set_nodelay(true);

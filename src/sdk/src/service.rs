@@ -21,6 +21,7 @@ use axum::Router;
 use crate::{
     Error,
     context::Context,
+    dependency::Dependency,
     handler::{self, Handler},
     health,
     outcome::Outcome,
@@ -32,10 +33,12 @@ use crate::{
         contract::{self, Severity},
         names::{self, ServiceName},
     },
+    server::Around,
     store::{EventStore, Upcasters},
     testing::Outline,
 };
 
+pub use checker::Checker;
 pub use running::Running;
 
 use beginning::Beginning;
@@ -79,6 +82,9 @@ pub struct Service<S> {
     upcasters: Option<Upcasters>,
     published: Vec<fn(&ServiceName) -> Contract>,
     routes: Router,
+    around: Option<Around>,
+    needs: Vec<Dependency>,
+    without_store: bool,
     tasks: Vec<beside::Task<S>>,
     tables: Vec<Tables>,
     facts: Option<health::Facts>,
@@ -102,6 +108,9 @@ impl<S: Send + Sync + 'static> Service<S> {
             upcasters: None,
             published: Vec::new(),
             routes: Router::new(),
+            around: None,
+            needs: Vec::new(),
+            without_store: false,
             tasks: Vec::new(),
             tables: Vec::new(),
             facts: None,
@@ -281,6 +290,25 @@ impl<S: Send + Sync + 'static> Service<S> {
     /// The same with HTTP routes of its own beside `/health` and `/metrics`.
     pub fn routes(mut self, routes: Router) -> Self {
         self.routes = self.routes.merge(routes);
+        self
+    }
+
+    /// The same with something around all of its routes, `/health` and `/metrics` among them: a layer that every request
+    /// goes through.
+    pub fn around(mut self, around: impl FnOnce(Router) -> Router + Send + Sync + 'static) -> Self {
+        self.around = Some(Box::new(around));
+        self
+    }
+
+    /// The same with one more thing whose health is its own, beside its stores.
+    pub fn needs(mut self, dependency: Dependency) -> Self {
+        self.needs.push(dependency);
+        self
+    }
+
+    /// The same without an event store, wherever `DATABASE_URL` points.
+    pub fn without_store(mut self) -> Self {
+        self.without_store = true;
         self
     }
 

@@ -31,7 +31,7 @@ use crate::{
     ids,
     metrics::Metrics,
     protocol::{Auth, Envelope, Event, Fault, Kind, Payload, Request, names::ServiceName},
-    runtime::Runtime,
+    runtime::{Runtime, Work},
     store::{EventStore, Filter, Position, Recorded},
 };
 
@@ -85,6 +85,7 @@ impl TestService {
             projections: BTreeMap::new(),
             cache: Cache::memory(&Memory::default(), "test", &Metrics::new("test")),
             handled,
+            work: Work::default(),
         });
         Ok(Self { broker: broker.clone(), store, runtime, published, calls, metrics, running })
     }

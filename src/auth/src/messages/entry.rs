@@ -26,7 +26,7 @@ pub struct RegisterUser {
     pub name: Option<String>,
     /// Where the request comes from. The gateway fills it in, whatever the request says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 50), extend("x-filled-in" = "address"))]
     pub ip_address: Option<String>,
 }
 
@@ -56,7 +56,7 @@ pub struct AuthenticateUser {
     pub device_info: Option<String>,
     /// Where the request comes from. The gateway fills it in, whatever the request says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 50), extend("x-filled-in" = "address"))]
     pub ip_address: Option<String>,
 }
 

@@ -22,7 +22,7 @@ pub struct CreateSession {
     pub device_info: Option<String>,
     /// Where the user comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 50), extend("x-filled-in" = "address"))]
     pub ip_address: Option<String>,
 }
 

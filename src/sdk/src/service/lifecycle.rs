@@ -18,7 +18,7 @@ use crate::{
     health::Board,
     metrics::Metrics,
     platform::Platform,
-    server,
+    server::{self, Site},
     store::{EventStore, Options, StoreError},
     telemetry::Tracer,
 };
@@ -42,7 +42,7 @@ where
 {
     let mut reader = Reader::new(env);
     let config = Config::read(&mut reader, &service.name, service.port);
-    let stores = Stores::read(&mut reader);
+    let stores = Stores::read(&mut reader, service.without_store);
     let named = reader.value("SERVICE_VERSION").is_some();
     let (mut config, stores) = match (service.checked(), reader.finish(config.zip(stores))) {
         (Ok(_), Ok(read)) => read,
@@ -56,14 +56,15 @@ where
         config.version.clone_from(&service.version);
     }
 
-    let dependencies = stores.dependencies();
+    let mut dependencies = stores.dependencies();
+    dependencies.extend(service.needs.iter().cloned());
     let board = dependency::board(&config.service, &config.version, &dependencies, &[BROKER, HANDLERS]);
     if let Some(facts) = &service.facts {
         board.tell(Arc::clone(facts));
     }
     let metrics = Metrics::new(&config.service);
-    let routes = service.routes.clone();
-    let service = Service { name: config.service.clone(), version: config.version.clone(), ..service };
+    let mut service = Service { name: config.service.clone(), version: config.version.clone(), ..service };
+    let site = Site { routes: std::mem::take(&mut service.routes), around: service.around.take() };
     let limit = config.shutdown_timeout;
     let tracer = Tracer::new(&config.telemetry, &config.service, &config.version, &metrics);
     let bus: Arc<dyn Bus> =
@@ -89,7 +90,7 @@ where
         }
         tracer.shutdown(LAST_SPANS).await;
     };
-    server::serve_on(&config, &metrics, board, dependencies, routes, beside).await
+    server::serve_on(&config, &metrics, board, dependencies, site, beside).await
 }
 
 /// What a service finds around it.
@@ -113,8 +114,8 @@ struct Stores {
 }
 
 impl Stores {
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let database = config::database(reader, Need::Optional);
+    fn read(reader: &mut Reader<'_>, without_store: bool) -> Option<Self> {
+        let database = if without_store { None } else { config::database(reader, Need::Optional) };
         let message_bus = config::message_bus(reader, Need::Required);
         let cache = config::cache(reader, Need::Optional);
         Some(Self { database, message_bus: message_bus?, cache })

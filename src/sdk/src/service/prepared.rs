@@ -16,7 +16,7 @@ use crate::{
     platform::Platform,
     protocol::Kind,
     retry::RetryPolicy,
-    runtime::Runtime,
+    runtime::{Runtime, Work},
 };
 
 use super::{
@@ -94,6 +94,7 @@ where
         metrics,
         projections,
         handled: requests.map(|handler| handler.message_type).collect(),
+        work: Work::default(),
     });
     let state = Arc::new(service.state);
     let policy = RetryPolicy::default();

@@ -11,7 +11,7 @@ use tokio_util::{
 use crate::{
     bus::Bus,
     client::Client,
-    runtime::Runtime,
+    runtime::{Runtime, Work},
     store::{Outbox, StoreError},
 };
 
@@ -38,14 +38,14 @@ pub struct Running {
 
 impl Running {
     pub(super) fn new(runtime: Arc<Runtime>, bus: Arc<dyn Bus>) -> Self {
-        let (intake, background) = (CancellationToken::new(), CancellationToken::new());
+        let (Work { stop: intake, tasks }, background) = (runtime.work.clone(), CancellationToken::new());
         Self {
             runtime,
             bus,
             _stop_at_any_exit: (intake.clone().drop_guard(), background.clone().drop_guard()),
             intake,
             background,
-            tasks: TaskTracker::new(),
+            tasks,
             followers: TaskTracker::new(),
         }
     }
