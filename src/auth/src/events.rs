@@ -1,7 +1,8 @@
 //! What happens in auth: the record of who did what to whom, and what other services hear of it.
 //!
 //! Their fields are all that leaves this service. Hashes of passwords and of refresh tokens are not among them: those are
-//! in tables of their own (`tables.rs`), which are written together with the events.
+//! in tables of their own (`tables.rs`), which are written together with the events. The permissions are for people who want
+//! to be told of them; they are those of the queries that show the same.
 
 use banyan_sdk::{
     Event, Service,
@@ -15,7 +16,7 @@ use crate::messages::Profile;
 /// A user came to be.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-users"])]
 pub struct UserCreated {
     /// The user.
     pub user_id: String,
@@ -34,7 +35,7 @@ pub struct UserCreated {
 /// Something about a user changed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-users"])]
 pub struct UserUpdated {
     /// The user.
     pub user_id: String,
@@ -56,7 +57,7 @@ pub struct UserUpdated {
 /// A user is gone.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-users"])]
 pub struct UserDeleted {
     /// The user.
     pub user_id: String,
@@ -70,7 +71,7 @@ pub struct UserDeleted {
 /// A user has a role.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-roles"])]
 pub struct RoleAssigned {
     /// The user.
     pub user_id: String,
@@ -83,7 +84,7 @@ pub struct RoleAssigned {
 /// A user has a role no more.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-roles"])]
 pub struct RoleRemoved {
     /// The user.
     pub user_id: String,
@@ -96,7 +97,7 @@ pub struct RoleRemoved {
 /// A user has a permission.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-permissions"])]
 pub struct PermissionGranted {
     /// The user.
     pub user_id: String,
@@ -109,7 +110,7 @@ pub struct PermissionGranted {
 /// A user has a permission no more.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-permissions"])]
 pub struct PermissionRemoved {
     /// The user.
     pub user_id: String,
@@ -122,7 +123,7 @@ pub struct PermissionRemoved {
 /// A user can log in by another provider.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:view-users"])]
 pub struct ExternalIdentityLinked {
     /// The user.
     pub user_id: String,
@@ -135,7 +136,7 @@ pub struct ExternalIdentityLinked {
 /// A token of a user was given to a developer.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "User", id = "user_id")]
+#[event(service = "auth-service", aggregate = "User", id = "user_id", permissions = ["auth:manage-sessions"])]
 pub struct TokenIssued {
     /// The user.
     pub user_id: String,
@@ -146,7 +147,7 @@ pub struct TokenIssued {
 /// A role came to be.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "Role", id = "role_name")]
+#[event(service = "auth-service", aggregate = "Role", id = "role_name", permissions = ["auth:view-roles"])]
 pub struct RoleCreated {
     /// The role.
     pub role_name: String,
@@ -162,7 +163,7 @@ pub struct RoleCreated {
 /// A role may do something else.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "Role", id = "role_name")]
+#[event(service = "auth-service", aggregate = "Role", id = "role_name", permissions = ["auth:view-roles"])]
 pub struct RolePermissionsUpdated {
     /// The role.
     pub role_name: String,
@@ -175,7 +176,7 @@ pub struct RolePermissionsUpdated {
 /// A user is logged in.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "Session", id = "session_id")]
+#[event(service = "auth-service", aggregate = "Session", id = "session_id", permissions = ["auth:manage-sessions"])]
 pub struct SessionCreated {
     /// The session.
     pub session_id: String,
@@ -198,7 +199,7 @@ pub struct SessionCreated {
 /// A session got new tokens, or more time.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "Session", id = "session_id")]
+#[event(service = "auth-service", aggregate = "Session", id = "session_id", permissions = ["auth:manage-sessions"])]
 pub struct SessionRefreshed {
     /// The session.
     pub session_id: String,
@@ -211,7 +212,7 @@ pub struct SessionRefreshed {
 /// A session was ended.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service", aggregate = "Session", id = "session_id")]
+#[event(service = "auth-service", aggregate = "Session", id = "session_id", permissions = ["auth:manage-sessions"])]
 pub struct SessionRevoked {
     /// The session.
     pub session_id: String,
@@ -228,7 +229,7 @@ pub struct SessionRevoked {
 /// Nobody can log in with an address for a while: somebody tried too often. Whether it belongs to a user is not said.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service")]
+#[event(service = "auth-service", permissions = ["auth:view-users"])]
 pub struct AccountLocked {
     /// The e-mail address.
     pub email: String,
@@ -242,7 +243,7 @@ pub struct AccountLocked {
 /// Somebody wanted to register with an address that has an account; its owner may want to know.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[serde(rename_all = "camelCase")]
-#[event(service = "auth-service")]
+#[event(service = "auth-service", permissions = ["auth:view-users"])]
 pub struct RegistrationRepeated {
     /// The e-mail address.
     pub email: String,

@@ -27,6 +27,7 @@ impl Event for Registration {
     const AGGREGATE: Option<&'static str> = None;
     const VERSION: u32 = 1;
     const DESCRIPTION: &'static str = ServiceContractsRegistered::DESCRIPTION;
+    const PERMISSIONS: &'static [&'static str] = ServiceContractsRegistered::PERMISSIONS;
 
     fn aggregate_id(&self) -> Option<String> {
         None

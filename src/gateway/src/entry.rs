@@ -8,6 +8,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
@@ -84,6 +85,12 @@ pub(crate) async fn enter(State(gateway): State<Arc<Gateway>>, mut request: Requ
 /// Says by which route a request was answered: put into an answer's extensions for the log and the numbers.
 #[derive(Clone)]
 pub(crate) struct Route(pub Arc<str>);
+
+impl From<&MatchedPath> for Route {
+    fn from(path: &MatchedPath) -> Self {
+        Self(path.as_str().into())
+    }
+}
 
 fn is_open(path: &str) -> bool {
     OPEN.contains(&path) || path.starts_with("/health/")

@@ -18,6 +18,7 @@ mod caller;
 mod catalog;
 mod doors;
 mod entry;
+mod events;
 mod following;
 mod problem;
 mod room;
@@ -53,6 +54,7 @@ pub struct Gateway {
     room: Room,
     who: Who,
     doors: watch::Sender<Arc<Doors>>,
+    events: events::Door,
     access_log: bool,
 }
 
@@ -69,6 +71,11 @@ pub fn service(settings: Settings) -> Service<Arc<Gateway>> {
     let doors = watch::Sender::new(Arc::new(Doors::default()));
     let gateway = Arc::new(Gateway { room: Room::default(), who, doors, access_log });
     let routes: Router<Arc<Gateway>> = Router::new();
+    let now = doors.subscribe();
+    let events = events::Settings::new(settings::is_development(&config));
+    let events = events::Door::new(events, move || now.borrow().events.clone());
+    let gateway = Arc::new(Gateway { room: Room::default(), who, doors, events, access_log });
+    let routes: Router<Arc<Gateway>> = Router::new().merge(events::router());
     let routes = routes.with_state(Arc::clone(&gateway)).merge(addresses::routes(&config, addresses));
     let around = {
         let gateway = Arc::clone(&gateway);
@@ -85,6 +92,12 @@ pub fn service(settings: Settings) -> Service<Arc<Gateway>> {
         .beside(move |cx| async move {
             gateway.room.open(cx.clone());
             following.keep(cx).await;
+            gateway.events.hub.open(Arc::clone(cx.bus()), cx.service());
+            let closing = async {
+                cx.stopping().await;
+                gateway.events.close().await;
+            };
+            tokio::join!(following.keep(cx.clone()), closing);
         })
         .routes(routes)
         .around(around)

@@ -1,12 +1,12 @@
 //! What names, permissions and versions may look like. The same rules are in `banyan-protocol`, which a derive cannot
 //! use without making every build wait for it; a test compares them.
 
-use syn::LitStr;
+use syn::{Ident, LitStr};
 
 use crate::attributes::Mistakes;
 
 /// Notes a permission that is not `resource:action`.
-pub fn permission(text: &LitStr, mistakes: &mut Mistakes) {
+fn permission(text: &LitStr, mistakes: &mut Mistakes) {
     let value = text.value();
     if is_permission(&value) {
         return;
@@ -15,6 +15,15 @@ pub fn permission(text: &LitStr, mistakes: &mut Mistakes) {
     let hint = if is_permission(&repaired) { format!("; did you mean `{repaired}`?") } else { String::new() };
     let rule = "lower-case letters, digits and hyphens on both sides of one colon, each side starting with a letter";
     mistakes.add(text.span(), format!("`{value}` is not a permission such as `users:create`: {rule}{hint}"));
+}
+
+/// Notes permissions that are none, or that a public message cannot need.
+pub fn access(permissions: &[LitStr], public: Option<&Ident>, mistakes: &mut Mistakes) {
+    if let (Some(public), false) = (public, permissions.is_empty()) {
+        let both = "anonymous callers hold no permissions: leave out either `public` or `permissions`";
+        mistakes.add(public.span(), both);
+    }
+    permissions.iter().for_each(|it| permission(it, mistakes));
 }
 
 /// Notes a text that cannot name a service.

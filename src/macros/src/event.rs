@@ -11,7 +11,7 @@ use crate::message::Message;
 use crate::request::option;
 use crate::suggest::did_you_mean;
 
-const KEYS: &[&str] = &["service", "aggregate", "id", "version", "name", "description"];
+const KEYS: &[&str] = &["service", "aggregate", "id", "version", "name", "description", "permissions", "public"];
 
 #[derive(Default)]
 struct Given {
@@ -21,6 +21,8 @@ struct Given {
     version: Option<LitInt>,
     name: Option<LitStr>,
     description: Option<LitStr>,
+    permissions: Vec<LitStr>,
+    public: Option<Ident>,
 }
 
 /// A field, as `"user_id"` or `user_id`.
@@ -42,6 +44,7 @@ pub fn event(input: TokenStream) -> syn::Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let given = read(&message, &mut mistakes);
     given.service.iter().for_each(|it| check::service(it, &mut mistakes));
+    check::access(&given.permissions, given.public.as_ref(), &mut mistakes);
     let event_type = message.message_type(given.name.as_ref(), &mut mistakes);
     let description = message.description(given.description.as_ref(), &mut mistakes);
     let version = version(given.version.as_ref(), &mut mistakes);
@@ -50,6 +53,7 @@ pub fn event(input: TokenStream) -> syn::Result<TokenStream> {
 
     let (name, service, aggregate) =
         (&message.input.ident, option(given.service.as_ref()), option(given.aggregate.as_ref()));
+    let (permissions, public) = (&given.permissions, given.public.is_some());
     Ok(quote! {
         #[automatically_derived]
         impl ::banyan_sdk::protocol::Event for #name {
@@ -58,6 +62,8 @@ pub fn event(input: TokenStream) -> syn::Result<TokenStream> {
             const AGGREGATE: ::core::option::Option<&'static str> = #aggregate;
             const VERSION: u32 = #version;
             const DESCRIPTION: &'static str = #description;
+            const PERMISSIONS: &'static [&'static str] = &[#(#permissions),*];
+            const PUBLIC: bool = #public;
 
             fn aggregate_id(&self) -> ::core::option::Option<::std::string::String> {
                 #id
@@ -75,6 +81,11 @@ fn read(message: &Message, mistakes: &mut Mistakes) -> Given {
             "id" => given.id = Some(attributes::value(key, input, "\"user_id\"")?),
             "version" => given.version = Some(attributes::value(key, input, "2")?),
             "name" => given.name = Some(attributes::value(key, input, "\"UserCreated\"")?),
+            "permissions" => given.permissions = attributes::list(key, input, "\"users:read\"")?,
+            "public" => {
+                attributes::flag(key, input)?;
+                given.public = Some(key.clone());
+            }
             _ => given.description = Some(attributes::value(key, input, "\"what happened\"")?),
         }
         Ok(())

@@ -64,6 +64,8 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 /// | `aggregate = "User"` | what it happened to | it is part of the story of the message that caused it |
 /// | `id = "user_id"` | the field with the aggregate's id | the field `id` |
 /// | `version = 2` | the version of its schema | 1 |
+/// | `permissions = ["users:read"]` | what somebody outside must hold to be told of it, all of it | any authenticated caller |
+/// | `public` | anonymous callers may be told of it | they may not |
 /// | `service = "user-service"` | who publishes it | anybody |
 /// | `name = "UserCreated"` | what it is called on the wire and in the store | the struct's name without `Event` at its end |
 /// | `description = "…"` | what happened | the doc comment, or the name in words |

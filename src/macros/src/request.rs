@@ -136,13 +136,7 @@ fn request(message: &Message, given: &Given, idempotent: bool, mistakes: &mut Mi
         );
         mistakes.add(name.span(), message);
     }
-    if let (Some(public), false) = (&given.public, given.permissions.is_empty()) {
-        let both = "anonymous callers hold no permissions: leave out either `public` or `permissions`";
-        mistakes.add(public.span(), both);
-    }
-    for permission in &given.permissions {
-        check::permission(permission, mistakes);
-    }
+    check::access(&given.permissions, given.public.as_ref(), mistakes);
     given.service.iter().for_each(|it| check::service(it, mistakes));
     given.version.iter().for_each(|it| check::version(it, mistakes));
     let message_type = message.message_type(given.name.as_ref(), mistakes);

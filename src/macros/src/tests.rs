@@ -126,6 +126,11 @@ fn what_an_event_must_say() {
         told("#[event(agregate = \"User\")] struct A {}"),
         ["`event` has no key `agregate`; did you mean `aggregate`?"]
     );
+    assert_eq!(
+        told("#[event(public, permissions = [\"users:read\"])] struct A {}"),
+        ["anonymous callers hold no permissions: leave out either `public` or `permissions`"]
+    );
+    assert!(told("#[event(permissions = [\"Users.read\"])] struct A {}")[0].contains("did you mean `users:read`?"));
 }
 
 #[test]

@@ -56,12 +56,13 @@ struct GetUserQuery {
 }
 
 #[derive(Serialize, Deserialize, JsonSchema, Event)]
-#[event(service = "user-service", aggregate = "User", id = "user_id", version = 2)]
+#[event(service = "user-service", aggregate = "User", id = "user_id", version = 2, permissions = ["users:read"])]
 struct UserCreatedEvent {
     user_id: u64,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(public)]
 struct Woken {}
 
 #[test]
@@ -105,6 +106,10 @@ fn an_event_knows_what_it_happened_to() {
     assert_eq!(UserCreatedEvent { user_id: 7 }.aggregate_id().unwrap(), "7");
     assert_eq!((Woken::EVENT_TYPE, Woken::AGGREGATE, Woken::VERSION, Woken::SERVICE), ("Woken", None, 1, None));
     assert_eq!(Woken {}.aggregate_id(), None);
+    let service = ServiceName::new("user-service").unwrap();
+    let (created, woken) = (UserCreatedEvent::contract(&service), Woken::contract(&service));
+    assert_eq!((created.required_permissions, created.is_public), (vec!["users:read".to_owned()], false));
+    assert_eq!((woken.required_permissions, woken.is_public), (vec![], true));
 }
 
 #[test]

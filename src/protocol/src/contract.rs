@@ -27,10 +27,11 @@ pub struct Contract {
     pub input_schema: Value,
     /// The JSON Schema of the answer's payload; `{"type":"null"}` for events.
     pub output_schema: Value,
-    /// All of these are needed to send it. When it is empty, any authenticated caller may.
+    /// All of these are needed to send it, or to be told of it when it is an event. When it is empty, any authenticated
+    /// caller may.
     #[serde(default, deserialize_with = "read::or_default")]
     pub required_permissions: Vec<String>,
-    /// Whether anonymous callers may send it; no permissions can be required then.
+    /// Whether anonymous callers may send it, or be told of it; no permissions can be required then.
     #[serde(default, deserialize_with = "read::or_default")]
     pub is_public: bool,
     /// The version of the contract: `1.0.0`.

@@ -253,13 +253,14 @@ pub struct ServiceHealthChanged {
 }
 
 macro_rules! events {
-    ($($name:ident, $service:expr, $description:literal;)+) => {
+    ($($name:ident, $service:expr, $description:literal, $permission:literal;)+) => {
         $(impl Event for $name {
             const EVENT_TYPE: &'static str = stringify!($name);
             const SERVICE: Option<&'static str> = $service;
             const AGGREGATE: Option<&'static str> = None;
             const VERSION: u32 = 1;
             const DESCRIPTION: &'static str = $description;
+            const PERMISSIONS: &'static [&'static str] = &[$permission];
 
             fn aggregate_id(&self) -> Option<String> {
                 None
@@ -269,11 +270,11 @@ macro_rules! events {
 }
 
 events! {
-    ServiceContractsRegistered, None, "an instance of a service is ready, and this is what it offers";
-    ServiceContractsChanged, Some(SERVICE), "the contracts of a service changed";
-    ServiceContractsRefused, Some(SERVICE), "the contracts of a service are not accepted";
-    ServiceDeregistered, None, "an instance of a service is gone";
-    HealthCheckRequest, Some(SERVICE), "a service is asked how it is";
-    HealthCheckResponse, None, "a service says how it is";
-    ServiceHealthChanged, Some(SERVICE), "the health of a service changed";
+    ServiceContractsRegistered, None, "an instance of a service is ready, and this is what it offers", "admin:view-contracts";
+    ServiceContractsChanged, Some(SERVICE), "the contracts of a service changed", "admin:view-contracts";
+    ServiceContractsRefused, Some(SERVICE), "the contracts of a service are not accepted", "admin:view-contracts";
+    ServiceDeregistered, None, "an instance of a service is gone", "admin:view-services";
+    HealthCheckRequest, Some(SERVICE), "a service is asked how it is", "admin:view-services";
+    HealthCheckResponse, None, "a service says how it is", "admin:view-services";
+    ServiceHealthChanged, Some(SERVICE), "the health of a service changed", "admin:view-services";
 }

@@ -101,6 +101,10 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     const VERSION: u32;
     /// What happened, for people.
     const DESCRIPTION: &'static str;
+    /// What somebody outside who wants to be told of it must hold, all of it. Services that subscribe need nothing.
+    const PERMISSIONS: &'static [&'static str] = &[];
+    /// Whether anonymous callers may be told of it, too.
+    const PUBLIC: bool = false;
 
     /// The id of the aggregate that it happened to; none for events without one.
     #[must_use]
@@ -116,8 +120,8 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
             description: Self::DESCRIPTION.to_owned(),
             input_schema: schema::output::<Self>(),
             output_schema: json!({ "type": "null" }),
-            required_permissions: Vec::new(),
-            is_public: false,
+            required_permissions: Self::PERMISSIONS.iter().map(|it| (*it).to_owned()).collect(),
+            is_public: Self::PUBLIC,
             version: format!("{}.0.0", Self::VERSION),
             metadata: ContractMetadata::default(),
         }
