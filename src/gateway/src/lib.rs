@@ -3,6 +3,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod addresses;
+mod caller;
+mod catalog;
+mod graphql;
+mod problem;
 
 use axum::Router;
 use banyan_sdk::{
