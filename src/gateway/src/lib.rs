@@ -34,6 +34,7 @@ mod load;
 #[path = "../../sdk/tests/cache/server.rs"]
 mod server_of_tests;
 mod rest;
+mod graphql;
 
 use std::sync::Arc;
 

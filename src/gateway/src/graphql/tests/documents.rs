@@ -1,0 +1,1 @@
+//! Documents, the messages that they send, and the responses made of the answers.

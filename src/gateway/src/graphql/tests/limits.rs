@@ -1,0 +1,1 @@
+//! Documents that ask for too much.
