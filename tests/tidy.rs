@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A crate, and the crates of ours that it may use; `src/README.md` draws the same.
-const ARROWS: [(&str, &[&str]); 11] = [
-    ("banyan", &["archive", "auth", "backup", "banyan-sdk", "compose", "discovery", "engine", "gateway"]),
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("banyan", &["archive", "auth", "backup", "banyan-sdk", "compose", "discovery", "engine", "gateway", "scaffold"]),
+    ("scaffold", &[]),
     ("backup", &["archive", "compose", "engine"]),
     ("engine", &["compose"]),
     ("gateway", &["banyan-sdk"]),
@@ -148,7 +149,7 @@ fn the_pure_crates_reach_for_nothing_outside() {
     ];
     let mut found = Vec::new();
     for (file, text) in sources() {
-        let pure = ["src/compose/", "src/protocol/"].iter().any(|folder| file.starts_with(folder));
+        let pure = ["src/compose/", "src/protocol/", "src/scaffold/src/"].iter().any(|folder| file.starts_with(folder));
         if pure && !file.contains("/tests") && !file.ends_with("/fuzz.rs") {
             let lines = code(&text).filter(|(_, l)| outside.iter().any(|o| l.contains(o)));
             found.extend(lines.map(|(n, l)| format!("{file}:{n}: {l}")));
@@ -183,6 +184,19 @@ fn every_file_of_a_recipe_is_in_the_executable() {
         }
     }
     assert_eq!(embedded, on_disk, "left: `recipes` in stack.rs, right: compose/images");
+}
+
+#[test]
+fn every_template_is_in_the_executable() {
+    let on_disk: BTreeSet<String> = files("templates").into_iter().collect();
+    let mut embedded = BTreeSet::new();
+    for list in read("src/scaffold/src/template.rs").split("= templates!(").skip(1) {
+        let words: Vec<&str> = list.split(')').next().unwrap().split('"').skip(1).step_by(2).collect();
+        if let [language, paths @ ..] = words.as_slice() {
+            embedded.extend(paths.iter().map(|p| format!("templates/{language}/{p}")));
+        }
+    }
+    assert_eq!(embedded, on_disk, "left: `templates!` in template.rs, right: templates");
 }
 
 #[test]

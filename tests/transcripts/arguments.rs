@@ -80,6 +80,8 @@ fn every_command_has_a_help_page() {
         "dlq",
         "users",
         "init",
+        "new-service",
+        "remove-service",
         "completions",
         "serve",
     ] {

@@ -8,6 +8,7 @@ mod engine;
 mod files;
 mod init;
 mod projects;
+mod scaffold;
 
 use crate::support::{BANYAN, Run, Stage};
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod discovery;
+mod services;
 mod users;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use backup::{BackupArgs, BackupCommand, BackupFile, BackupFormat, CreateArgs, OpenArgs, RestoreArgs, SealArgs};
+pub use services::{NewServiceArgs, RemoveServiceArgs};
 pub use users::UsersCommand;
 
 pub use discovery::{ContractsCommand, DiffArgs, Drawing, RegistryArgs, ServicesArgs};
@@ -109,6 +111,10 @@ pub enum Command {
     Contracts(ContractsCommand),
     /// Write the stack's files into this folder, to edit them
     Init(InitArgs),
+    /// Write a service of your own, with tests, that runs in this project
+    NewService(NewServiceArgs),
+    /// Take a service of your own out of the project
+    RemoveService(RemoveServiceArgs),
     /// Print the completion script of a shell
     Completions {
         /// The shell

@@ -286,6 +286,11 @@ impl Context {
         self.chooser(&[], &[], BTreeMap::new()).origin()
     }
 
+    /// The nearest `banyan.yaml`.
+    pub fn manifest(&self) -> Option<PathBuf> {
+        self.chooser(&[], &[], BTreeMap::new()).manifest()
+    }
+
     /// The folder in which the command was typed.
     pub fn folder(&self) -> &Path {
         &self.folder

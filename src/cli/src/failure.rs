@@ -36,7 +36,7 @@ pub enum Exit {
     Refused = 12,
     /// A backup is damaged, or is not what it says.
     Damaged = 13,
-    /// The target of `init` exists.
+    /// The target of `init` or `new-service` exists, or cannot be one.
     Exists = 14,
     /// Some of it was done.
     Partial = 16,

@@ -93,6 +93,8 @@ fn run(context: &Context, command: Command) -> Result<u8, Failure> {
             Command::Services(args) => commands::services::run(context, args).await,
             Command::Contracts(command) => commands::contracts::run(context, command).await,
             Command::Init(args) => commands::init::run(context, &args),
+            Command::NewService(args) => commands::new_service::run(context, &args),
+            Command::RemoveService(args) => commands::remove_service::run(context, &args),
             Command::Completions { .. } | Command::Serve(_) => unreachable!("handled before"),
         }
     });

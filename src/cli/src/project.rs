@@ -2,7 +2,7 @@
 
 mod files;
 mod instance;
-mod manifest;
+pub mod manifest;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -129,7 +129,7 @@ impl Chooser<'_> {
     }
 
     /// The nearest one.
-    fn manifest(&self) -> Option<PathBuf> {
+    pub fn manifest(&self) -> Option<PathBuf> {
         self.folder.ancestors().map(|d| d.join(MANIFEST)).find(|p| p.is_file())
     }
 

@@ -116,6 +116,9 @@ fn image_hint(context: &Context, reason: &SupplyError, reference: &str) -> Optio
                 context.pasteable(&["up", "--platform-binary", "FILE"])
             )
         }
+        SupplyError::NotBuilt(_) => {
+            format!("build it in the folder of its service: cargo build, then: {}", context.again(&[]))
+        }
         SupplyError::Pull(PullError::NotFound { .. }) => format!("check the name: {reference}"),
         SupplyError::Pull(PullError::Denied { .. }) => {
             let registry = registry(reference).map(|host| format!(" {}", quote(host))).unwrap_or_default();

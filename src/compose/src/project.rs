@@ -298,6 +298,8 @@ pub struct Extension {
     pub tier: Option<String>,
     /// Recipe that stands in for the image when no registry answers; `platform`: made from the executable.
     pub recipe: Option<String>,
+    /// Program that an image without a tag is made from: one of the user's own, built outside Docker.
+    pub executable: Option<PathBuf>,
     /// Typical time from start to first answer; only orders the work.
     pub boot: Duration,
     /// How the service proves that it is ready; `None`: by its health check.

@@ -1,4 +1,5 @@
-//! The image of the platform's own services: this very executable, and nothing else that it does not need.
+//! An image made from an executable and nothing else that it does not need: of the platform's own services from this very
+//! one, of a service of the user's own from its program.
 
 mod elf;
 mod rootfs;
@@ -18,7 +19,8 @@ use crate::docker::{Engine, Error};
 use crate::progress::{Journal, Kind, Phase};
 use crate::recipe::short_hex;
 
-const REPOSITORY: &str = "banyan-local/platform";
+/// Where the images of the platform's own services are.
+pub const REPOSITORY: &str = "banyan-local/platform";
 /// Label: what an executable can be known by without reading all of it.
 const EXECUTABLE: &str = "dev.banyan.executable";
 /// An image that was made so recently may be on its way into a container.
@@ -61,9 +63,14 @@ pub enum PlatformImageError {
     Engine(#[from] Error),
 }
 
-/// The tag of the image with this executable; made first if the engine does not have it. Older ones that no container
-/// uses are removed then.
-pub async fn ensure(engine: &Engine, executable: &Path, journal: &Journal) -> Result<String, PlatformImageError> {
+/// The tag of the image with this executable; made first if the engine does not have it. Older ones in the repository that
+/// no container uses are removed then.
+pub async fn ensure(
+    engine: &Engine,
+    repository: &str,
+    executable: &Path,
+    journal: &Journal,
+) -> Result<String, PlatformImageError> {
     let unreadable = |source| PlatformImageError::Unreadable { path: executable.to_owned(), source };
     let mut file = File::open(executable).map_err(unreadable)?;
     let Some(elf) = elf::read(&mut file).map_err(unreadable)? else {
@@ -71,7 +78,7 @@ pub async fn ensure(engine: &Engine, executable: &Path, journal: &Journal) -> Re
     };
     let fingerprint = fingerprint(&file, &elf).map_err(unreadable)?;
     let images = engine.images().await?;
-    if let Some(tag) = known(&images, &fingerprint) {
+    if let Some(tag) = known(&images, repository, &fingerprint) {
         return Ok(tag);
     }
     let (os, arch) = (engine.os(), engine.arch().await?);
@@ -84,28 +91,28 @@ pub async fn ensure(engine: &Engine, executable: &Path, journal: &Journal) -> Re
         move || hash(file)
     });
     let hash = hash.await.unwrap_or_else(|e| Err(io::Error::other(e))).map_err(unreadable)?;
-    let tag = format!("{REPOSITORY}:{}-{hash}", env!("CARGO_PKG_VERSION"));
+    let tag = format!("{repository}:{}-{hash}", env!("CARGO_PKG_VERSION"));
     if images.iter().any(|image| image.tags.contains(&tag)) {
         return Ok(tag);
     }
     make(engine, executable, file, &elf, &fingerprint, &tag, journal).await?;
-    remove_older(engine, &images).await?;
+    remove_older(engine, repository, &images).await?;
     Ok(tag)
 }
 
 /// The tag of the image with this executable, if it was made before; makes nothing.
-pub fn find(images: &[Image], executable: &Path) -> Result<Option<String>, PlatformImageError> {
+pub fn find(images: &[Image], repository: &str, executable: &Path) -> Result<Option<String>, PlatformImageError> {
     let unreadable = |source| PlatformImageError::Unreadable { path: executable.to_owned(), source };
     let mut file = File::open(executable).map_err(unreadable)?;
     let Some(elf) = elf::read(&mut file).map_err(unreadable)? else { return Ok(None) };
     let fingerprint = fingerprint(&file, &elf).map_err(unreadable)?;
-    Ok(known(images, &fingerprint))
+    Ok(known(images, repository, &fingerprint))
 }
 
 /// The newest image that was made from an executable of this version.
 pub fn of_this_version(images: &[Image]) -> Option<String> {
     let same = images.iter().filter(|image| image.label(images::VERSION) == Some(env!("CARGO_PKG_VERSION")));
-    let named = same.filter_map(|image| Some((image.created, ours(image).next()?)));
+    let named = same.filter_map(|image| Some((image.created, ours(image, REPOSITORY).next()?)));
     named.max_by_key(|(created, _)| *created).map(|(_, tag)| tag.clone())
 }
 
@@ -156,21 +163,21 @@ fn fingerprint(file: &File, elf: &Elf) -> io::Result<String> {
     Ok(format!("{}-{what}", metadata.len()))
 }
 
-fn known(images: &[Image], fingerprint: &str) -> Option<String> {
+fn known(images: &[Image], repository: &str, fingerprint: &str) -> Option<String> {
     let same = images.iter().filter(|image| image.label(EXECUTABLE) == Some(fingerprint));
-    same.flat_map(ours).next().cloned()
+    same.flat_map(|image| ours(image, repository)).next().cloned()
 }
 
-fn ours(image: &Image) -> impl Iterator<Item = &String> {
-    image.tags.iter().filter(|tag| tag.rsplit_once(':').is_some_and(|(repository, _)| repository == REPOSITORY))
+fn ours<'a>(image: &'a Image, repository: &'a str) -> impl Iterator<Item = &'a String> {
+    image.tags.iter().filter(move |tag| tag.rsplit_once(':').is_some_and(|(of, _)| of == repository))
 }
 
 /// `images` is what the engine had before the new one. The engine itself keeps those that a container uses.
-async fn remove_older(engine: &Engine, images: &[Image]) -> Result<(), Error> {
+async fn remove_older(engine: &Engine, repository: &str, images: &[Image]) -> Result<(), Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     for image in images.iter().filter(|image| image.created < now - FRESH) {
-        for tag in ours(image) {
+        for tag in ours(image, repository) {
             engine.remove_image(tag).await?;
         }
     }
@@ -203,8 +210,9 @@ mod tests {
             created: 0,
         };
         let images = [image("other/banyan-local/platform:1"), image("banyan-local/platform:0.1.0-aa")];
-        assert_eq!(known(&images, "1-a").as_deref(), Some("banyan-local/platform:0.1.0-aa"));
-        assert_eq!(known(&images, "2-a"), None);
+        assert_eq!(known(&images, REPOSITORY, "1-a").as_deref(), Some("banyan-local/platform:0.1.0-aa"));
+        assert_eq!(known(&images, REPOSITORY, "2-a"), None);
+        assert_eq!(known(&images, "banyan-local/order-service", "1-a"), None);
     }
 
     #[test]

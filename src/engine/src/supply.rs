@@ -3,7 +3,7 @@
 mod origin;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use compose::observed::Observed;
 use compose::plan::{Chosen, Images};
@@ -79,6 +79,9 @@ pub enum SupplyError {
     /// The platform image could not be made.
     #[error(transparent)]
     Platform(#[from] PlatformImageError),
+    /// The program that the image is made from is not there.
+    #[error("there is no program {path} yet", path = .0.display())]
+    NotBuilt(PathBuf),
     /// `pull_policy: never`, and the engine does not have it.
     #[error("not there, and its pull policy is `never`")]
     Never,
@@ -88,10 +91,10 @@ pub enum SupplyError {
 }
 
 impl Supply<'_> {
-    /// The service that stands for all that use its image: one that names a recipe, if there is one.
+    /// The service that stands for all that use its image: one that says what it is made from, if there is one.
     pub fn user_of<'p>(&self, project: &'p Project, image: &str) -> Option<&'p Service> {
         let users = || project.services.values().filter(|s| s.image == image);
-        users().find(|s| s.extension.recipe.is_some()).or_else(|| users().next())
+        users().find(|s| s.extension.recipe.is_some() || s.extension.executable.is_some()).or_else(|| users().next())
     }
 
     /// The images of the services; each one is fetched or made once, different ones at the same time.
@@ -132,6 +135,7 @@ impl Supply<'_> {
                 Some(image) => Ok(image),
                 None => self.made().await,
             },
+            Origin::Program(program) => self.of_program(observed, &service.image, &program).await,
             Origin::Build(recipe) => self.build(observed, &recipe, None).await,
             Origin::Fetch { .. } if service.pull_policy == PullPolicy::Never => Err(SupplyError::Never),
             Origin::Fetch { recipe } => self.fetch(observed, service, recipe).await,
@@ -140,12 +144,30 @@ impl Supply<'_> {
 
     /// The image made from the executable, if it was made and the executable has not changed since.
     pub fn platform_image(&self, observed: &Observed) -> Option<Chosen> {
-        let tag = platform_image::find(&observed.images, self.executable.path()).ok()??;
+        self.program_image(observed, platform_image::REPOSITORY, self.executable.path())
+    }
+
+    /// The same of another program, whose image is called `repository`.
+    pub fn program_image(&self, observed: &Observed, repository: &str, program: &Path) -> Option<Chosen> {
+        let tag = platform_image::find(&observed.images, repository, program).ok()??;
         observed.image(&tag).map(|image| chosen(&tag, image))
     }
 
+    async fn of_program(&self, observed: &Observed, image: &str, program: &Path) -> Result<Chosen, SupplyError> {
+        if !program.is_file() {
+            return Err(SupplyError::NotBuilt(program.to_owned()));
+        }
+        if let Some(image) = self.program_image(observed, image, program) {
+            return Ok(image);
+        }
+        let tag = platform_image::ensure(self.engine, image, program, self.journal).await?;
+        self.journal.tell(Kind::Image, &tag, Phase::Done("made"), Some(format!("from {}", program.display())));
+        self.inspected(&tag).await
+    }
+
     async fn made(&self) -> Result<Chosen, SupplyError> {
-        let made = platform_image::ensure(self.engine, self.executable.path(), self.journal).await;
+        let made =
+            platform_image::ensure(self.engine, platform_image::REPOSITORY, self.executable.path(), self.journal).await;
         let (tag, word, note) = match (made, self.executable) {
             (Ok(tag), _) => (tag, "made", "from this executable"),
             // this one cannot run on the engine, but another of the same version was given before

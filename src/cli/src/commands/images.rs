@@ -103,19 +103,20 @@ async fn list(context: &Context, engine: &Engine, project: &compose::Project) ->
         let here = match &origin {
             Origin::Here(chosen) => supply.with_version(chosen.clone()).await,
             Origin::Executable => supply.platform_image(&observed),
+            Origin::Program(program) => supply.program_image(&observed, &service.image, program),
             _ => None,
         };
         let size = here.as_ref().and_then(|c| observed.image(&c.reference)).map(|i| i.size);
         let (plan, recipe) = match (&origin, &here) {
             (_, Some(_)) => ("none", None),
-            (Origin::Executable, None) => ("make", None),
+            (Origin::Executable | Origin::Program(_), None) => ("make", None),
             (Origin::Build(recipe), _) => ("build", Some(recipe.to_string())),
             (Origin::Fetch { recipe }, _) => ("pull", recipe.as_ref().map(ToString::to_string)),
             (Origin::Here(_), None) => ("pull", None),
         };
         let from = match (&origin, &here) {
             (_, Some(chosen)) => chosen.source.clone(),
-            (Origin::Executable, None) => "not made yet".to_owned(),
+            (Origin::Executable | Origin::Program(_), None) => "not made yet".to_owned(),
             (Origin::Build(recipe), _) => format!("not here; recipe {recipe}"),
             (Origin::Fetch { recipe: Some(recipe) }, _) => format!("not here; registry or recipe {recipe}"),
             _ => "not here; registry".to_owned(),
@@ -214,6 +215,7 @@ async fn save(context: &Context, engine: &Engine, project: &compose::Project, fi
         let here = match supply.sources.origin(&observed, service) {
             Origin::Here(chosen) => Some(chosen.reference),
             Origin::Executable => supply.platform_image(&observed).map(|c| c.reference),
+            Origin::Program(program) => supply.program_image(&observed, &service.image, &program).map(|c| c.reference),
             _ => None,
         };
         match here {

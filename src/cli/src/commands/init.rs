@@ -1,15 +1,15 @@
 //! `banyan init`: the stack's files in the user's folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::args::InitArgs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::{setup, stack};
 
-/// Writes all files, or none when the project's own are there already; a README.md or .env of the user's stays.
-pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
-    let folder = compose::clean_path(&context.folder().join(&args.folder));
+/// Writes all files, or none when the project's own are there already; a README.md or .env of the user's stays. Those
+/// that were written, and those that stayed.
+pub fn write(context: &Context, folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Failure> {
     let (mut written, mut kept) = (Vec::new(), Vec::new());
     let files: Vec<_> =
         stack::init_files().into_iter().map(|(name, text, may_stay)| (folder.join(name), text, may_stay)).collect();
@@ -36,6 +36,13 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
             written.push(path);
         }
     }
+    Ok((written, kept))
+}
+
+/// Writes them, and says so.
+pub fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
+    let folder = compose::clean_path(&context.folder().join(&args.folder));
+    let (written, kept) = write(context, &folder)?;
     if context.json() {
         context.print_json(&serde_json::json!({ "schema_version": 1, "files": written, "kept": kept }));
         return Ok(0);

@@ -9,6 +9,8 @@ pub mod health;
 pub mod images;
 pub mod init;
 pub mod logs;
+pub mod new_service;
+pub mod remove_service;
 pub mod reset;
 pub mod restore;
 pub mod serve;

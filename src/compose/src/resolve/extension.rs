@@ -1,5 +1,6 @@
 //! `x-banyan`: what only this tool reads.
 
+use super::Context;
 use crate::environment::Environment;
 use crate::fields;
 use crate::node::{Map, Node};
@@ -8,13 +9,14 @@ use crate::report::Report;
 use crate::suggest::did_you_mean;
 
 /// Reads `x-banyan` of a service.
-pub(super) fn read(node: &Node, report: &mut Report) -> Extension {
+pub(super) fn read(node: &Node, context: &Context<'_>, report: &mut Report) -> Extension {
     let Some(map) = fields::map(node, "x-banyan", report) else { return Extension::default() };
-    fields::check_keys(map, "`x-banyan`", &["tier", "recipe", "boot", "ready", "addresses"], &[], report);
+    fields::check_keys(map, "`x-banyan`", &["tier", "recipe", "executable", "boot", "ready", "addresses"], &[], report);
     let ready = map.get("ready").and_then(|e| ready(&e.node, report));
     Extension {
         tier: text(map, "tier", report),
         recipe: text(map, "recipe", report),
+        executable: text(map, "executable", report).map(|path| context.path(&path)),
         boot: map.get("boot").and_then(|e| fields::duration(&e.node, "boot", report)).unwrap_or_default(),
         ready,
         addresses: map.get("addresses").map(|e| addresses(&e.node, report)).unwrap_or_default(),

@@ -91,7 +91,7 @@ pub(super) fn read(
     draft.service.healthcheck = health::read(map, &mut hash, report);
     deploy::read(map, &mut draft.service, &mut hash, report);
     if let Some(entry) = map.get("x-banyan") {
-        draft.service.extension = extension::read(&entry.node, report);
+        draft.service.extension = extension::read(&entry.node, context, report);
     }
     draft.hash = hash;
     draft

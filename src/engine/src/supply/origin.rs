@@ -1,5 +1,7 @@
 //! Where the image of a service will come from, decided from what the engine has. Pure.
 
+use std::path::PathBuf;
+
 use compose::observed::{Image, LABEL_SOURCE, LABEL_VERSION, Observed};
 use compose::plan::Chosen;
 use compose::project::{PullPolicy, Service};
@@ -24,6 +26,8 @@ pub enum Origin {
     Here(Chosen),
     /// It is made from the executable, or was and has not changed.
     Executable,
+    /// It is made from this program of the user's own, or was and has not changed.
+    Program(PathBuf),
     /// From the registry, or else from the recipe, if there is one.
     Fetch {
         /// The recipe that stands in.
@@ -42,6 +46,10 @@ impl Sources {
         let here = observed.image(&service.image);
         if recipe == Some(PLATFORM) && is_ours && !service.image.contains(':') {
             return Origin::Executable;
+        }
+        if let Some(program) = service.extension.executable.as_ref().filter(|_| is_ours && !service.image.contains(':'))
+        {
+            return Origin::Program(program.clone());
         }
         if let Some(image) = here.filter(|_| !asked || is_ours) {
             return Origin::Here(chosen(&service.image, image));
@@ -196,6 +204,17 @@ mod tests {
         let origin = |image| told(sources().origin(&engine(&[]), &service(image, Some(PLATFORM))));
         assert_eq!(origin("banyan-local/platform"), "Executable");
         assert_eq!(origin("shop/platform:1"), "Fetch { recipe: None }");
+    }
+
+    #[test]
+    fn a_program_of_the_users_own_becomes_an_image_unless_another_one_is_named() {
+        let origin = |image| {
+            let mut service = service(image, None);
+            service.extension.executable = Some("/shop/target/order".into());
+            told(sources().origin(&engine(&[]), &service))
+        };
+        assert_eq!(origin("banyan-local/order"), "Program(\"/shop/target/order\")");
+        assert_eq!(origin("shop/order:1"), "Fetch { recipe: None }");
     }
 
     #[test]

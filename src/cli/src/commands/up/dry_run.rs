@@ -63,6 +63,10 @@ pub async fn foresee(
             Origin::Executable => {
                 (supply.platform_image(observed), Some(format!("make {} from this executable", service.image)))
             }
+            Origin::Program(program) => (
+                supply.program_image(observed, &service.image, &program),
+                Some(format!("make {} from {}", service.image, program.display())),
+            ),
             Origin::Build(recipe) => (None, Some(format!("build {} from recipe {recipe}", service.image))),
             Origin::Fetch { recipe } => {
                 let or = recipe.map(|r| format!(", or build recipe {r} when no registry answers")).unwrap_or_default();

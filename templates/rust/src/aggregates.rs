@@ -1,0 +1,3 @@
+//! The states that decisions are made on: a file for each aggregate.
+
+pub mod {{ snake }}_state;
