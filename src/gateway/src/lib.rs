@@ -70,8 +70,6 @@ impl Gateway {
 pub fn service(settings: Settings) -> Service<Arc<Gateway>> {
     let Settings { config, discovery, auth, addresses, who, forget_after, access_log } = settings;
     let doors = watch::Sender::new(Arc::new(Doors::default()));
-    let gateway = Arc::new(Gateway { room: Room::default(), who, doors, access_log });
-    let routes: Router<Arc<Gateway>> = Router::new();
     let now = doors.subscribe();
     let events = events::Settings::new(settings::is_development(&config));
     let events = events::Door::new(events, move || now.borrow().events.clone());
@@ -92,7 +90,6 @@ pub fn service(settings: Settings) -> Service<Arc<Gateway>> {
         .needs(Dependency::new("auth-service", Kind::Http, auth).optional())
         .beside(move |cx| async move {
             gateway.room.open(cx.clone());
-            following.keep(cx).await;
             gateway.events.hub.open(Arc::clone(cx.bus()), cx.service());
             let closing = async {
                 cx.stopping().await;
