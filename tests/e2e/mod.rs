@@ -17,6 +17,7 @@ mod registry;
 mod remote;
 mod reset;
 mod restore;
+mod scaffold;
 mod seed;
 mod setup;
 mod stack;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Longer names would make lines that no formatter leaves as they are.
-pub const LONGEST: usize = 32;
+pub const LONGEST: usize = 30;
 
 /// Names that cargo or the compiler take for something else.
 const RESERVED: [&str; 20] = [
@@ -149,14 +149,14 @@ mod tests {
         assert_eq!(wrong("Order"), NoName::Character('O'));
         assert_eq!(wrong("../x"), NoName::Character('.'));
         assert_eq!(wrong("größe"), NoName::Character('ö'));
-        assert_eq!(wrong(&"a".repeat(33)), NoName::TooLong(33));
+        assert_eq!(wrong(&"a".repeat(31)), NoName::TooLong(31));
         assert_eq!((wrong("1a"), wrong("-a")), (NoName::Beginning, NoName::Beginning));
         assert_eq!((wrong("a-"), wrong("a--b")), (NoName::Hyphens, NoName::Hyphens));
         assert_eq!(
             (wrong("type"), wrong("service"), wrong("tokio")),
             (NoName::Reserved, NoName::Reserved, NoName::Reserved)
         );
-        for fine in ["a", "type-service", "a-1", &"a".repeat(32)] {
+        for fine in ["a", "type-service", "a-1", &"a".repeat(30)] {
             assert!(Name::new(fine).is_ok(), "{fine}");
         }
     }

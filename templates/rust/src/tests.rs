@@ -10,7 +10,8 @@ use crate::queries::get_{{ snake }}::Get{{ pascal }};
 #[tokio::test]
 async fn what_is_created_is_confirmed_and_found() {
     let test = TestService::start(crate::service()).await.expect("it starts");
-    let id = test.call(Create{{ pascal }} { name: "first".to_owned() }).await.expect("it is created");
+    let create = Create{{ pascal }} { name: "first".to_owned() };
+    let id = test.call(create).await.expect("it is created");
     let confirmed: {{ pascal }}Confirmed = test.event().await;
     assert_eq!(confirmed.id, id);
     // read models follow a moment later

@@ -1,7 +1,7 @@
 //! What decisions about one {{ words }} need to know.
 
-use banyan_sdk::Aggregate;
 use banyan_sdk::store::Recorded;
+use banyan_sdk::{Aggregate, Event};
 
 use crate::events::{{ snake }}_confirmed::{{ pascal }}Confirmed;
 

@@ -31,10 +31,14 @@ mod tests {
 
     use super::*;
 
+    fn named(name: &str) -> Create{{ pascal }} {
+        Create{{ pascal }} { name: name.to_owned() }
+    }
+
     #[tokio::test]
     async fn the_event_says_what_was_asked_for() {
         let test = TestService::start(crate::service()).await.expect("it starts");
-        let id = test.call(Create{{ pascal }} { name: "first".to_owned() }).await.expect("it is created");
+        let id = test.call(named("first")).await.expect("it is created");
         let created: {{ pascal }}Created = test.event().await;
         assert_eq!((created.id, created.name), (id, "first".to_owned()));
     }
@@ -43,10 +47,10 @@ mod tests {
     async fn who_may_not_or_asks_for_nothing_is_refused() {
         let test = TestService::start(crate::service()).await.expect("it starts");
         let stranger = test.user("ann", &[]);
-        let fault = stranger.call(Create{{ pascal }} { name: "first".to_owned() }).await.expect_err("not allowed");
+        let fault = stranger.call(named("first")).await.expect_err("not allowed");
         assert_eq!(fault.code, FaultCode::Authorization);
         for name in ["", "  "] {
-            assert!(test.call(Create{{ pascal }} { name: name.to_owned() }).await.is_err(), "{name:?}");
+            assert!(test.call(named(name)).await.is_err(), "{name:?}");
         }
         assert!(test.events().await.expect("events").is_empty());
     }
