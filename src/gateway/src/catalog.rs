@@ -1,5 +1,5 @@
 //! stub
-use banyan_sdk::protocol::{Contract, Kind, ServiceName};
+use banyan_sdk::protocol::{Contract, Kind, names::ServiceName};
 use std::sync::Arc;
 pub(crate) struct Operation {
     pub contract: Contract,
