@@ -81,7 +81,7 @@ pub(super) fn ready(
     limits.written(&written).map_err(|it| one(&it))?;
     let made = visible.made();
     let document = written.to_executable_validate(&made.schema).map_err(|errors| {
-        denied(visible, caller, &written).map_or_else(|| diagnosed(&errors), |trouble| vec![trouble])
+        denied(visible, caller, &written).map_or_else(|| diagnosed(&errors.errors), |trouble| vec![trouble])
     })?;
     let wrong =
         |error: apollo_compiler::request::RequestError| vec![Trouble::found(error.to_graphql_error(&document.sources))];
@@ -156,7 +156,7 @@ impl Ready {
             let errors = done.errors.into_iter().map(|it| answers.trouble(it).json(correlation_id));
             response.insert("errors".to_owned(), errors.collect());
         }
-        response.insert("data".to_owned(), done.data.map_or(Value::Null, |it| JsonValue::Object(it).into()));
+        response.insert("data".to_owned(), done.data.map_or(Value::Null, |it| wire::plain(JsonValue::Object(it))));
         Value::Object(response)
     }
 

@@ -41,7 +41,7 @@ pub(super) fn input(schema: &Schema, tables: &Tables, ty: &Type, value: JsonValu
 }
 
 /// The same value as the other kind of JSON.
-fn plain(value: JsonValue) -> Value {
+pub(super) fn plain(value: JsonValue) -> Value {
     match value {
         JsonValue::Null => Value::Null,
         JsonValue::Bool(it) => Value::Bool(it),
