@@ -13,9 +13,6 @@ use serde_json::Value;
 
 /// A command, a query or an event, and whether its service is there.
 #[derive(Clone)]
-//! stub
-use banyan_sdk::protocol::{Contract, Kind, names::ServiceName};
-use std::sync::Arc;
 pub(crate) struct Operation {
     /// What its service says of it.
     pub contract: Arc<Contract>,
