@@ -21,9 +21,8 @@ mod questions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use compose::project::ConfigFile;
 use engine::Engine;
-use engine::docker::process::{Command, Output};
+use engine::docker::process::{Command, Input, Output, Process};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -47,10 +46,9 @@ pub struct Node<'a> {
 /// A question that the node answers twice, each time at the moment when it is told to: starting the program that asks
 /// takes longer than the window may last.
 pub struct Armed {
+    input: Input,
     output: Output,
     lines: Vec<u8>,
-    folder: String,
-    fired: usize,
 }
 
 /// Messages in each durable queue, by virtual host and name: `/ orders`.
@@ -141,11 +139,12 @@ impl Node<'_> {
     /// The user can log in with this password, and may do everything: made anew or changed if that is not so.
     pub async fn ensure_login(&self, user: &str, password: &str) -> Result<()> {
         let line = format!("{password}\n");
-        if self.fed(&["rabbitmqctl", "-q", "authenticate_user", user], &line).await.is_ok() {
+        // without `-q`: newer versions take one more argument for the password, and read nothing
+        if self.fed(&["rabbitmqctl", "authenticate_user", user], &line).await.is_ok() {
             return Ok(());
         }
-        if self.fed(&["rabbitmqctl", "-q", "change_password", user], &line).await.is_err() {
-            self.fed(&["rabbitmqctl", "-q", "add_user", user], &line).await?;
+        if self.fed(&["rabbitmqctl", "change_password", user], &line).await.is_err() {
+            self.fed(&["rabbitmqctl", "add_user", user], &line).await?;
             self.program(&["rabbitmqctl", "-q", "set_user_tags", user, "administrator"]).await?;
             self.program(&["rabbitmqctl", "-q", "set_permissions", user, ".*", ".*", ".*"]).await?;
         }
@@ -154,21 +153,23 @@ impl Node<'_> {
 
     /// Prepares two counts of all durable queues.
     pub async fn arm(&self, id: &str) -> Result<Armed> {
-        // in a folder of the node's own, whose files it can delete whoever they belong to; not at once, because the engine
-        // is still setting their mode and owner when they are seen. The first count comes before the writing: what comes in
-        // between may be in the copy or not, what was counted must be
+        // A shell that is there already makes a file for each signal: the engine takes a tenth of a second to put one in.
+        // The node makes the folder, so that it can delete what is in it whoever it belongs to. The first count comes
+        // before the writing: what comes in between may be in the copy or not, what was counted must be
         let folder = format!("/tmp/.banyan-{id}");
         let code = format!(
             "{COUNT} {WRITTEN} {DEFINED} P = \"{folder}\", file:make_dir(P), io:format(\"banyan armed~n\"), \
              W = fun Wait(_, 0) -> late; Wait(F, N) -> case filelib:is_file(F) of true -> ok; \
              false -> timer:sleep(5), Wait(F, N - 1) end end, \
              try ok = W(P ++ \"/1\", {rounds}), D(), C(), S(), {END}, ok = W(P ++ \"/2\", {rounds}), C(), {END} \
-             after timer:sleep(500), [file:delete(P ++ F) || F <- [\"/1\", \"/2\"]], file:del_dir(P) end.",
+             after [file:delete(P ++ F) || F <- [\"/1\", \"/2\"]], file:del_dir(P) end.",
             rounds = LIMIT.as_millis() / 5
         );
-        let process = self.engine.start(&self.container, &Command::new(["rabbitmqctl", "-q", "eval", &code])).await?;
-        process.input.close().await;
-        let mut armed = Armed { output: process.output, lines: Vec::new(), folder, fired: 0 };
+        let shell = r#"exec 3<&0; { read go && : > "$1/1" && read go && : > "$1/2"; } <&3 > /dev/null 2>&1 &
+                       exec rabbitmqctl -q eval "$0" < /dev/null 3<&-"#;
+        let command = Command::new(["/bin/sh", "-c", shell, &code, &folder]);
+        let Process { input, output } = self.engine.start(&self.container, &command).await?;
+        let mut armed = Armed { input, output, lines: Vec::new() };
         armed.until(self, "banyan armed").await?;
         Ok(armed)
     }
@@ -236,11 +237,8 @@ impl Node<'_> {
 impl Armed {
     /// Gives the signal for the first count, or for the second one, and reads the answer.
     pub async fn fire(&mut self, node: &Node<'_>) -> Result<Answer> {
-        self.fired += 1;
-        let target = format!("{}/{}", self.folder, self.fired);
-        let signal = ConfigFile { source: String::new(), target, content: String::new(), mode: 0o600, uid: 0, gid: 0 };
         self.lines.clear();
-        node.engine.copy_files(&node.container, &[signal]).await?;
+        self.input.write(b"go\n").await?;
         let text = self.until(node, "banyan end").await?;
         node.answer(text)
     }

@@ -13,11 +13,9 @@ catch disk_log:sync(latest_log), [catch dets:sync(T) || T <- dets:all()] end,"#;
 /// `C()` prints a line for every durable queue that is not bound to one connection. Names are in hexadecimal, so that no
 /// name can look like something else. What a quorum queue tells of itself is some seconds old; its log is not, and the
 /// place in it grows with every message. A classic queue numbers the messages that come in. The messages of a stream are
-/// no matter of acknowledgements.
+/// no matter of acknowledgements. All lines are printed at once: each time, the node waits for whoever asks.
 pub const COUNT: &str = r#"
-C = fun() ->
-H = fun(B) -> lists:flatten([io_lib:format("~2.16.0b", [X]) || <<X>> <= B]) end,
-[begin
+C = fun() -> io:put_chars([begin
     I = rabbit_amqqueue:info(Q, [name, durable, exclusive, messages, messages_persistent, backing_queue_status]),
     {resource, V, queue, N} = proplists:get_value(name, I),
     {M, P, F} = case amqqueue:get_type(Q) of
@@ -35,10 +33,11 @@ H = fun(B) -> lists:flatten([io_lib:format("~2.16.0b", [X]) || <<X>> <= B]) end,
     E = G orelse lists:keymember(<<"x-message-ttl">>, 1, A) orelse
         lists:any(fun(K) -> rabbit_policy:get(K, Q) =/= undefined end, [<<"message-ttl">>, <<"expires">>]),
     case {proplists:get_value(durable, I), proplists:get_value(exclusive, I)} of
-        {true, O} when O =/= true -> io:format("banyan queue ~s ~s ~w ~w ~w ~w ~w~n", [H(V), H(N), M, P, F, E, G]);
-        _ -> ok
+        {true, O} when O =/= true ->
+            io_lib:format("banyan queue ~s ~s ~w ~w ~w ~w ~w~n", [binary:encode_hex(V), binary:encode_hex(N), M, P, F, E, G]);
+        _ -> []
     end
-end || Q <- rabbit_amqqueue:list()] end,"#;
+end || Q <- rabbit_amqqueue:list()]) end,"#;
 
 /// Says that the answer is whole.
 pub const END: &str = r#"io:format("banyan end~n")"#;
@@ -110,17 +109,19 @@ fn unhex(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn counted(messages: u64, persistent: u64, flow: Option<u64>, expires: bool) -> Counted {
-        Counted { messages, persistent, flow, expires, goes: expires }
+    fn counted(messages: u64, persistent: u64, flow: Option<u64>, (expires, goes): (bool, bool)) -> Counted {
+        Counted { messages, persistent, flow, expires, goes }
     }
 
     #[test]
     fn queues_are_read_whatever_their_names() {
-        let text = "banyan queue 2f 6f7264657273 12 11 400 false false\nbanyan queue 2f c3a40a20 0 0 none true true\nbanyan end\nok\n";
+        let text = "banyan queue 2f 6f7264657273 12 11 400 false false\nbanyan queue 2f c3a40a20 0 0 none true true\n\
+                    banyan queue 2F 6C61746572 3 3 7 true false\nbanyan end\nok\n";
         let name = |name: &str| ("/".to_owned(), name.to_owned());
         let expected = Tally::from([
-            (name("orders"), counted(12, 11, Some(400), false)),
-            (name("ä\n "), counted(0, 0, None, true)),
+            (name("orders"), counted(12, 11, Some(400), (false, false))),
+            (name("ä\n "), counted(0, 0, None, (true, true))),
+            (name("later"), counted(3, 3, Some(7), (true, false))),
         ]);
         assert_eq!(tally(text), Some(expected));
         assert_eq!(tally("banyan queue 2f 6f 12 12 1 false false\n"), None, "cut off");
