@@ -155,45 +155,34 @@ pub fn publish(stage: &Stage, numbers: std::ops::Range<usize>) {
 
 /// Puts a message into a queue as a service leaves one behind that is gone: the queue goes away by itself, later.
 pub fn leave_behind(stage: &Stage) {
-    block(async {
-        let connection = broker(stage).await;
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        let mut arguments = FieldTable::default();
-        arguments.insert(ShortString::from("x-expires"), AMQPValue::LongInt(600_000));
-        let options = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare("t.left".into(), options, arguments).await.unwrap();
-        let properties = BasicProperties::default().with_delivery_mode(2);
-        let options = BasicPublishOptions::default();
-        let sent = channel.basic_publish("".into(), "t.left".into(), options, b"left", properties).await.unwrap();
-        assert!(sent.await.unwrap().is_ack());
-        connection.close(200, "done".into()).await.unwrap();
-    });
+    confirmed(stage, "t.left", &[("x-expires", 600_000)], BasicProperties::default().with_delivery_mode(2), 1);
 }
 
 /// Puts messages that will not be there for ever: some expire after two seconds, and some end with the node.
 pub fn mortal(stage: &Stage, messages: usize) {
+    let kept = BasicProperties::default().with_delivery_mode(2);
+    confirmed(stage, "t.brief", &[("x-message-ttl", 2000)], kept.clone(), messages);
+    // the queue knows nothing of it, the messages do
+    confirmed(stage, "t.marked", &[], kept.with_expiration("2000".into()), messages);
+    confirmed(stage, "t.transient", &[], BasicProperties::default().with_delivery_mode(1), messages);
+}
+
+/// Puts messages into a durable queue with these arguments, each of which the broker has confirmed.
+fn confirmed(stage: &Stage, queue: &str, arguments: &[(&str, i32)], properties: BasicProperties, messages: usize) {
     block(async {
         let connection = broker(stage).await;
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        for (queue, lives, mode) in [("t.brief", Some(2000), 2), ("t.marked", None, 2), ("t.transient", None, 1)] {
-            let mut arguments = FieldTable::default();
-            if let Some(lives) = lives {
-                arguments.insert(ShortString::from("x-message-ttl"), AMQPValue::LongInt(lives));
-            }
-            let options = QueueDeclareOptions { durable: true, ..Default::default() };
-            channel.queue_declare(queue.into(), options, arguments).await.unwrap();
-            let mut properties = BasicProperties::default().with_delivery_mode(mode);
-            if queue == "t.marked" {
-                // the queue knows nothing of it, the messages do
-                properties = properties.with_expiration("2000".into());
-            }
-            for _ in 0..messages {
-                let options = BasicPublishOptions::default();
-                let sent = channel.basic_publish("".into(), queue.into(), options, b"x", properties.clone());
-                assert!(sent.await.unwrap().await.unwrap().is_ack());
-            }
+        let mut table = FieldTable::default();
+        for (name, value) in arguments {
+            table.insert(ShortString::from(*name), AMQPValue::LongInt(*value));
+        }
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(queue.into(), options, table).await.unwrap();
+        for _ in 0..messages {
+            let options = BasicPublishOptions::default();
+            let sent = channel.basic_publish("".into(), queue.into(), options, b"x", properties.clone());
+            assert!(sent.await.unwrap().await.unwrap().is_ack());
         }
         connection.close(200, "done".into()).await.unwrap();
     });

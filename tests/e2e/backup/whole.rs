@@ -16,8 +16,7 @@ fn a_filled_stack_comes_back_whole() {
     fill(&stage, 3000, 1000);
     let made = backup(&stage, &[]);
     let file = text(&made, "file").to_owned();
-    // a query is waited for so long: nobody gives up because of a backup; how short it is, the benchmark tells
-    assert!(made["window_ms"].as_u64().unwrap() < 5000, "{made}");
+    assert!(made["window_ms"].as_u64().unwrap() <= 1000, "{made}");
     assert_eq!(made["manifest"]["consistency"], "paused");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let before = contents(&stage);
